@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(wildcard requirements/*.txt)
+REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
 
 .PHONY: help setup demo test test-core test-wheel bench bench-rust lint format wheel docs fuzz clean
 
