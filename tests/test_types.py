@@ -14,6 +14,20 @@ ANSWER = types.ModelAnswer(
     text="…",
     judge=types.JudgeAnswer(id="p1/m/judge", samples=("a", "b"), status="format_error", error="late"),
 )
+LOCAL = types.ModelAnswer(
+    id="p1#swapped#1/m",
+    reasons=("first",),
+    verdict=-2,
+    judge=types.JudgeAnswer(
+        id="p1#swapped#1/m/judge",
+        samples=(),
+        judge="embedding:a/path",
+        entries=((0, 0, 0.25), (1, -1, 0.0)),
+        stand_in="no LLM judged",
+    ),
+    swapped=True,
+    sample=1,
+)
 RECORDS = [
     ANSWER,
     types.Pair(
@@ -26,6 +40,7 @@ RECORDS = [
         label=1,
         models={"m": ANSWER},
         extra={"language": ["de", "fr"]},
+        pair_id="p",
         file="x.jsonl",
         line=3,
     ),
@@ -42,6 +57,7 @@ RECORDS = [
         statuses=(types.MetaJudgeStatus.OK, types.MetaJudgeStatus.BAD_LINE),
         samples=("x", "y"),
     ),
+    LOCAL,
 ]
 
 
@@ -77,6 +93,25 @@ def test_a_record_cannot_be_changed(record):
     with pytest.raises(AttributeError):
         record.id = "other"
     assert not hasattr(record, "__dict__")
+
+
+def test_records_from_before_a_field_was_there_are_read():
+    """Fields that were added later have defaults under the same schema version."""
+    data = RECORDS[1].to_dict()
+    del data["pair_id"]
+    for name in ("swapped", "sample"):
+        del data["models"]["m"][name]
+    for name in ("judge", "entries", "stand_in"):
+        del data["models"]["m"]["judge"][name]
+    pair = types.Pair.from_dict(data)
+    assert (pair.pair_id, pair.source_id, pair.models) == (None, "p1", {"m": ANSWER})
+    assert RECORDS[1].source_id == "p"
+
+
+def test_no_recorded_cells_are_not_recorded_cells_without_a_match():
+    none, empty = (types.JudgeAnswer(id="j", samples=(), entries=entries) for entries in (None, ()))
+    assert [types.JudgeAnswer.from_dict(json.loads(json.dumps(a.to_dict()))) for a in (none, empty)] == [none, empty]
+    assert none != empty
 
 
 def test_a_newer_version_is_refused():

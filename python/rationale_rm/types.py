@@ -178,6 +178,13 @@ class JudgeAnswer(Record):
     """``success``, ``error`` or ``format_error``, as the run that recorded it said; never trusted over the
     text."""
     error: str | None = None
+    judge: str | None = None
+    """Name of the judge, such as ``openai:NAME@URL``; None where the data do not say."""
+    entries: tuple[Entry, ...] | None = None
+    """Cells as a local judge recorded them; they stand over `samples`. None where there are none, which is not
+    an empty tuple: "no reason matches"."""
+    stand_in: str | None = None
+    """What to say wherever these scores appear, when the judge is no LLM."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -189,12 +196,16 @@ class ModelAnswer(Record):
     reasons: tuple[str, ...] | None = None
     """``M-checklist``: the ordered reasons, R_ai."""
     verdict: int | None = None
-    """``M-label`` as a verdict, +2 to -2."""
+    """``M-label`` as a verdict, +2 to -2: positive for response 1 also when `swapped`."""
     bad_label: str | None = None
     """``M-label`` where it is text that is no verdict: the model's fault, so not the line's."""
     text: str | None = None
-    """``M-generated_text``: the whole transcript."""
+    """``M-generated_text``: the whole transcript; when `swapped` its A is response 2."""
     judge: JudgeAnswer | None = None
+    swapped: bool = False
+    """Whether the pair was shown as (response 2, response 1)."""
+    sample: int = 0
+    """Which of several answers to the same question, from 0."""
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
@@ -224,9 +235,16 @@ class Pair(Record):
     """Model name → what that model said."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the source record that the schema does not name, as they were."""
+    pair_id: str | None = None
+    """The source pair, where several records (both orders, several samples) answer one; None: `id`."""
     file: str | None = None
     line: int | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def source_id(self) -> str:
+        """Id of the source pair: rows that share it are not independent, and their human reasons are the same."""
+        return self.id if self.pair_id is None else self.pair_id
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
