@@ -14,6 +14,7 @@ files. A line that cannot be read becomes a `BadLine` and touches no other.
 
 from rationale_rm.data.faults import BadLine, DataError, MissingExtraError
 from rationale_rm.data.files import STDIN, Row, expand, read_rows
+from rationale_rm.data.journal import Journal, JournalError
 from rationale_rm.data.labels import LABEL_SCALES, LabelScale, parse_label
 from rationale_rm.data.load import Loaded, read_pair, read_pairs
 from rationale_rm.data.records import is_judge_record
@@ -23,6 +24,8 @@ __all__ = [
     "STDIN",
     "BadLine",
     "DataError",
+    "Journal",
+    "JournalError",
     "LabelScale",
     "Loaded",
     "MissingExtraError",
