@@ -12,10 +12,18 @@ export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
 REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
 
-.PHONY: help setup demo test test-core test-wheel bench bench-rust lint format wheel docs fuzz clean
+# The heavy environment: torch, transformers, sentence-transformers and, from Python 3.11 on, vLLM for the CPU.
+MODELS := .venv-models
+MODELS_BIN := $(MODELS)/bin
+MODELS_PIP := $(MODELS_BIN)/python -m pip --disable-pip-version-check --quiet
+MODELS_REQUIREMENTS := $(foreach name,judge models runtime test,requirements/$(name).txt)
+VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
+HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+.PHONY: help setup setup-models demo test test-core test-models test-wheel bench bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.built ## Make .venv, install pinned requirements, build the Rust extension in release mode
 
@@ -31,18 +39,38 @@ $(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
 		|| { cat $(VENV)/build.log; exit 1; }
 	@touch $@
 
+setup-models: setup $(MODELS)/.installed ## Make .venv-models with torch, transformers and vLLM for the CPU
+
+# The .pth file shows this environment the package in its source folder, with the extension that `make setup` built.
+$(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
+	@echo "Installing torch, transformers and vLLM (several GB, a few minutes) into $(MODELS)"
+	@test -x $(MODELS_BIN)/python || $(PYTHON) -m venv $(MODELS)
+	@if $(HAS_VLLM); then \
+		$(MODELS_PIP) install $(foreach file,$(MODELS_REQUIREMENTS) requirements/vllm.txt,-r $(file)); \
+		$(MODELS_PIP) install --no-deps -r requirements/vllm-engine.txt; \
+	else \
+		echo "Python 3.10: vLLM needs 3.11 or later and is left out"; \
+		$(MODELS_PIP) install $(foreach file,$(MODELS_REQUIREMENTS),-r $(file)); \
+	fi
+	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
+	@touch $@
+
 demo: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
 	@$(BIN)/rationale-rm score examples/demo/metajudge-careful.jsonl examples/demo/metajudge-shallow.jsonl
 	@echo
 	@echo "Both judges are right equally often (OA); only one of them for the human reasons (RC)."
 	@echo "The data were authored for this demonstration: examples/demo/README.md. Your own: rationale-rm score --help"
 
-test: test-core test-wheel ## Run every test
+test: test-core test-models test-wheel ## Run every test
 
 test-core: setup ## Run what needs neither torch nor a network: cargo, pytest, doctests, type stubs
 	@cargo test --locked --quiet
 	@$(BIN)/python -m pytest -q
 	@$(BIN)/python -m mypy.stubtest rationale_rm._core --ignore-disjoint-bases
+
+test-models: setup-models ## Run tests/models: real models, the in-process engines and a real vLLM server
+	@$(HAS_VLLM) || echo "Python 3.10: the vLLM tests are left out"
+	@$(MODELS_BIN)/python -m pytest -q tests/models $$($(HAS_VLLM) || echo "--ignore-glob=*/test_vllm_*.py")
 
 test-wheel: wheel ## Install the wheel into a clean environment with numpy and the CLI's needs alone
 	@rm -rf build/wheel-venv && $(PYTHON) -m venv build/wheel-venv
@@ -85,4 +113,4 @@ fuzz: ## Fuzz the four parsers on the stable toolchain (RUNS executions each, 2.
 	@bash fuzz/run.sh $(or $(RUNS),2500000)
 
 clean: ## Remove everything that was built
-	rm -rf target fuzz/target fuzz/corpus build dist $(VENV) python/rationale_rm/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf target fuzz/target fuzz/corpus build dist $(VENV) $(MODELS) python/rationale_rm/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
