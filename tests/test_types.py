@@ -158,11 +158,15 @@ def test_an_answered_result_has_a_sample_that_parsed():
 def reward_batch(**changes):
     columns = {
         "group": np.array([0, 0], dtype=np.int64),
+        "verdict": np.array([1, -128], dtype=np.int8),
         "outcome": np.array([1.0, np.nan]),
         "rationale": np.array([0.5, 0.25]),
+        "rc": np.array([0.5, np.nan]),
         "reward": np.array([0.5, np.nan]),
         "advantage": np.array([0.0, np.nan]),
         "status": np.array([0, 3], dtype=np.uint8),
+        "judged": np.array([True, False]),
+        "audit_weight": np.array([1.0, 0.0]),
     }
     return types.RewardBatch(id="b", critique_ids=("c1", "c2"), **(columns | changes))
 
@@ -171,7 +175,9 @@ def test_reward_batch_keeps_nan_and_dtypes_through_json():
     batch = reward_batch()
     again = types.RewardBatch.from_dict(json.loads(json.dumps(batch.to_dict(), allow_nan=False)))
     assert len(again) == 2
-    for name in ("group", "outcome", "rationale", "reward", "advantage", "status"):
+    for name in batch.__dataclass_fields__:
+        if not isinstance(getattr(batch, name), np.ndarray):
+            continue
         np.testing.assert_array_equal(getattr(again, name), getattr(batch, name))
         assert getattr(again, name).dtype == getattr(batch, name).dtype
 

@@ -271,6 +271,8 @@ class Critique(Record):
     swapped: bool = False
     """Whether the pair was shown as (response 2, response 1)."""
     sample: int = 0
+    error: str | None = None
+    """Why the model gave no answer, where it could not be asked: then nothing is known of it."""
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
@@ -328,16 +330,28 @@ class RewardBatch(Record):
     critique_ids: tuple[str, ...]
     group: NDArray[np.int64]
     """Which critiques answer the same prompt."""
+    verdict: NDArray[np.int8]
+    """+2 to -2 in terms of response 1 and 2, `NO_VERDICT` where there is none."""
     outcome: NDArray[np.float64]
     """1 where verdict and label agree, else 0; NaN without a label."""
     rationale: NDArray[np.float64]
-    """The rationale term in [0, 1] (Eq. 3 by default)."""
+    """The rationale term in [0, 1] (Eq. 3 by default); NaN where the gate kept the answer from the judge, and
+    where no judge answered."""
+    rc: NDArray[np.float64]
+    """Rationale Consistency (Eq. 2) of the same matches."""
     reward: NDArray[np.float64]
     """R_final (Eq. 4)."""
     advantage: NDArray[np.float64]
     """Group-relative advantage (Eq. 5)."""
     status: NDArray[np.uint8]
     """`GenrmStatus` of each critique."""
+    judged: NDArray[np.bool_]
+    """Whether a judge was asked about it."""
+    audit_weight: NDArray[np.float64]
+    """Weight of `rationale` and `rc` in means over all critiques: 1 where they are always known, 1 / p where a
+    share p of the gated ones is judged all the same, 0 where they are not known by design."""
+    errors: tuple[str | None, ...] = ()
+    """Why a judge gave no answer; None where it did or was not asked."""
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -350,6 +364,15 @@ class RewardBatch(Record):
     def __len__(self) -> int:
         return len(self.critique_ids)
 
+    @property
+    def mean_rc(self) -> float:
+        """Rationale Consistency of the whole batch, the gated critiques included: the mean of `rc` under
+        `audit_weight`; NaN where nothing is known.
+        """
+        known = ~np.isnan(self.rc) & (self.audit_weight > 0)
+        weight = self.audit_weight[known]
+        return float(np.average(self.rc[known], weights=weight)) if weight.size else math.nan
+
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
         dtype = _REWARD_COLUMNS.get(name)
@@ -360,11 +383,15 @@ class RewardBatch(Record):
 
 _REWARD_COLUMNS: Final[Mapping[str, Any]] = {
     "group": np.int64,
+    "verdict": np.int8,
     "outcome": np.float64,
     "rationale": np.float64,
+    "rc": np.float64,
     "reward": np.float64,
     "advantage": np.float64,
     "status": np.uint8,
+    "judged": np.bool_,
+    "audit_weight": np.float64,
 }
 
 _E = TypeVar("_E", bound=IntEnum)

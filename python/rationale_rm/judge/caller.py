@@ -1,0 +1,299 @@
+"""Questions to a model, asked so that none is lost, doubled or paid for twice.
+
+`Caller` is what MetaJudge, critique and atomize share: bounded concurrency, pace, retries, time budgets,
+equal questions asked once, answers kept on disk, and counts of it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+from rationale_rm.engine import Generation, Sampling
+from rationale_rm.judge import faults, loop
+from rationale_rm.judge.cache import Cache
+from rationale_rm.judge.client import Client
+from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
+from rationale_rm.judge.limits import Limits, Pace
+from rationale_rm.judge.usage import Usage
+from rationale_rm.prompts import Prompt
+
+KEY_VERSION: Final = 1
+RETRY_TEMPERATURE: Final = 0.5
+"""At the least, where an answer could not be read: a greedy model would only repeat it."""
+_MISSES: Final = 3
+"""Answers that miss their constraint before the log says so."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question to a model."""
+
+    key: Mapping[str, Any]
+    """Plain JSON: all that the answer depends on, but for the model and the sampling: the template's id, what
+    is inserted, the number of the sample. It names the answer in the cache."""
+    prompt: Callable[[str], Prompt]
+    """Renders the prompt for a call, which it is given a name of that is unique and cannot be guessed."""
+    sampling: Sampling
+    check: Callable[[str], str | None]
+    """Why a text cannot be read, None where it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a question."""
+
+    text: str | None
+    """The model's text: readable where `error` is None, else the last one that came, if any came."""
+    error: str | None = None
+    """Why there is no readable answer: the cause (`rationale_rm.judge.faults`), then what happened."""
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Caller:
+    """Asks a model under limits.
+
+    One caller may be used from several threads and event loops at once; its calls are made on the loop of
+    `rationale_rm.judge.loop`.
+    """
+
+    def __init__(self, client: Client, *, cache: Cache | None = None, limits: Limits | None = None):
+        try:
+            import tenacity
+        except ImportError:
+            raise MissingJudgeExtraError("tenacity", "judge") from None
+        self.client = client
+        self.cache = cache
+        self.limits = limits or Limits()
+        self.usage = Usage()
+        self.key = secrets.token_bytes(32) if cache is None else cache.secret()
+        """The secret behind the markers in prompts."""
+        self._tenacity = tenacity
+        self._under_way: dict[bytes, asyncio.Future[Answer]] = {}
+        self._pace: tuple[asyncio.AbstractEventLoop, Pace, asyncio.Semaphore] | None = None
+
+    async def ask(self, questions: Iterable[Question], on_answer: Callable[[int, Answer], None]) -> None:
+        """Asks all `questions`, which may be a generator of any length; it is read as calls become free.
+
+        `on_answer` hears of each by its number, as soon as it has ended, in any order. What it raises stops
+        the run: calls under way are cancelled, and the exception goes on. Questions end in an `Answer` with an
+        `error`, never in an exception.
+        """
+        await loop.hop(self._ask_all(questions, on_answer))
+
+    async def close(self) -> None:
+        """Closes the client's connections and the cache."""
+        await loop.hop(self.client.close())
+        if self.cache is not None:
+            self.cache.close()
+
+    async def _ask_all(self, questions: Iterable[Question], on_answer: Callable[[int, Answer], None]) -> None:
+        budget = self.limits.batch_budget
+        ends = float("inf") if budget is None else time.monotonic() + budget
+        numbered = enumerate(questions)
+
+        async def work() -> None:
+            for number, question in numbered:
+                on_answer(number, await self._answer(question, ends))
+
+        workers = [asyncio.ensure_future(work()) for _ in range(self.limits.concurrency)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _answer(self, question: Question, ends: float) -> Answer:
+        """From an equal question under way, from the cache, or from the model."""
+        key = self._key(question)
+        while (twin := self._under_way.get(key)) is not None:
+            try:
+                answer = await asyncio.shield(twin)
+            except asyncio.CancelledError:
+                if not twin.cancelled():
+                    raise
+                continue  # the batch that asked it was stopped; this one was not
+            self.usage.shared += 1
+            return self._ended(answer)
+        kept = self._cached(key, question)
+        if kept is not None:
+            self.usage.cache_hits += 1
+            return self._ended(kept)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = future
+        try:
+            answer = await self._attempts(key, question, ends)
+            future.set_result(answer)
+            return self._ended(answer)
+        finally:
+            del self._under_way[key]
+            if not future.done():
+                future.cancel()
+
+    def _ended(self, answer: Answer) -> Answer:
+        self.usage.questions += 1
+        self.usage.failed += answer.error is not None
+        return answer
+
+    def _cached(self, key: bytes, question: Question) -> Answer | None:
+        kept = None if self.cache is None else self.cache.get(key)
+        if kept is None or question.check(kept.text) is not None:  # what an older parser took may not be readable now
+            return None
+        return _readable(kept)
+
+    async def _attempts(self, key: bytes, question: Question, ends: float) -> Answer:
+        limits = self.limits
+        tenacity = self._tenacity
+        own_end = time.monotonic() + limits.request_budget
+        last_text: Generation | None = None
+        ends = min(ends, own_end)
+        tries = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, CallError) and error.retryable),
+            stop=tenacity.stop_after_attempt(limits.attempts)
+            | (lambda state: time.monotonic() + state.upcoming_sleep >= ends),
+            wait=_Wait(tenacity.wait_random_exponential(multiplier=limits.first_wait, max=limits.longest_wait)),
+            reraise=True,
+        )
+        number = 0
+        unread = 0
+        try:
+            async for attempt in tries:
+                with attempt:
+                    number = attempt.retry_state.attempt_number
+                    self.usage.retries += number > 1
+                    answer = await self._call(key, question, number, unread, ends)
+                    why = question.check(answer.text)
+                    if why is not None:
+                        last_text = answer
+                        unread += 1
+                        self.usage.faults[faults.MALFORMED] += 1
+                        raise CallError(faults.MALFORMED, why)
+        except CallError as error:
+            spent = "the request's" if ends == own_end else "the batch's"
+            cut = error.retryable and number < limits.attempts and error.cause != faults.BUDGET
+            given_up = f" (given up: {spent} time budget)" if cut else f" (attempt {number} of {limits.attempts})"
+            return Answer(
+                text=None if last_text is None else last_text.text,
+                error=f"{error}{given_up}",
+                finish_reason=None if last_text is None else last_text.finish_reason,
+            )
+        if self.cache is not None:
+            self.cache.put(key, answer)
+        return _readable(answer)
+
+    async def _call(self, key: bytes, question: Question, number: int, unread: int, ends: float) -> Generation:
+        """One call. Raises `CallError`."""
+        pace, slots = self._paced()
+        # The call's name is unique to the question and the attempt; the prompt's markers come of it and the secret.
+        prompt = question.prompt(f"{key.hex()}/{number}")
+        n_characters = sum(len(message["content"]) for message in prompt.messages)
+        sampling = _sampling(question.sampling, key, number, unread)
+        if not self.client.constrains:
+            sampling = replace(sampling, regex=None)
+        usage = self.usage
+        async with slots:
+            if pace.limited:
+                try:
+                    await asyncio.wait_for(pace.turn(n_characters, sampling), max(0.0, _left(ends)))
+                except asyncio.TimeoutError:
+                    raise self._failed(_spent("while it waited for the rate limit")) from None
+            timeout = min(self.limits.timeout, _left(ends))
+            if timeout <= 0:
+                raise self._failed(_spent("before the call"))
+            usage.calls += 1
+            try:
+                answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
+            except CallError as error:
+                raise self._failed(error)
+        usage.answers += 1
+        usage.prompt_characters += n_characters
+        usage.prompt_tokens += answer.prompt_tokens
+        usage.cached_tokens += answer.cached_tokens
+        usage.completion_tokens += answer.completion_tokens
+        if sampling.regex is not None and self.client.constrains:
+            self._check_constraint(sampling.regex, answer)
+        return answer
+
+    def _failed(self, error: CallError) -> CallError:
+        self.usage.faults[error.cause] += 1
+        return error
+
+    def _check_constraint(self, regex: str, answer: Generation) -> None:
+        """Counts whether the answer obeys; one that was cut by its length had no chance to."""
+        if _compiled(regex).fullmatch(answer.text) is not None:
+            self.usage.constraints_held += 1
+        elif answer.finish_reason != "length":
+            self.usage.constraints_missed += 1
+            if self.usage.constraints_missed == _MISSES and not self.usage.constraints_held:
+                _log.warning(
+                    "%s ignores constrained output (structured_outputs.regex); its answers are parsed as plain text",
+                    self.client.name,
+                )
+
+    def _key(self, question: Question) -> bytes:
+        sampling = question.sampling
+        drawn = [sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed, sampling.regex]
+        content = [KEY_VERSION, self.client.model, drawn, question.key]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+
+    def _paced(self) -> tuple[Pace, asyncio.Semaphore]:
+        """Pace and free slots, shared by all batches under way."""
+        running = asyncio.get_running_loop()
+        if self._pace is None or self._pace[0] is not running:  # a forked child has another loop
+            self._pace = (running, Pace(self.limits, self.usage), asyncio.Semaphore(self.limits.concurrency))
+        return self._pace[1:]
+
+
+class _Wait:
+    """Exponential with full jitter, on top of what the server asks for."""
+
+    def __init__(self, jittered: Callable[[Any], float]):
+        self.jittered = jittered
+
+    def __call__(self, state: Any) -> float:
+        error = state.outcome.exception()
+        asked = error.retry_after if isinstance(error, CallError) else None
+        return self.jittered(state) + (asked or 0.0)
+
+
+def _sampling(sampling: Sampling, key: bytes, number: int, unread: int) -> Sampling:
+    """The sampling of one attempt: after answers that could not be read, a fresh seed and no greed."""
+    if not unread:
+        return sampling
+    seed = int.from_bytes(hashlib.sha256(key + str(number).encode()).digest()[:4], "big") >> 1
+    return replace(sampling, seed=seed, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
+
+
+def _spent(when: str) -> CallError:
+    return CallError(faults.BUDGET, f"the time budget was spent {when}", retryable=False)
+
+
+def _left(ends: float) -> float:
+    return ends - time.monotonic()
+
+
+def _readable(answer: Generation) -> Answer:
+    return Answer(
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _compiled(regex: str) -> re.Pattern[str]:
+    return re.compile(regex)

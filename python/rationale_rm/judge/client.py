@@ -1,0 +1,35 @@
+"""What a MetaJudge, a GenRM or the decomposition asks: one small protocol over servers and engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rationale_rm.engine import Generation, Message, Sampling
+
+
+class Client(Protocol):
+    """A model that answers chat messages."""
+
+    @property
+    def name(self) -> str:
+        """How result files name it: ``openai:NAME@URL``, ``vllm:PATH``, ``hf:PATH``; no secrets."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model alone, wherever it is served: part of the cache key, and what price tables name."""
+        ...
+
+    @property
+    def constrains(self) -> bool:
+        """Whether `Sampling.regex` is worth sending; may turn false when a server refuses it."""
+        ...
+
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
+        """One answer within `timeout` seconds. Raises `CallError`; does not retry."""
+        ...
+
+    async def close(self) -> None:
+        """Gives connections and memory back; a later call opens them again."""
+        ...

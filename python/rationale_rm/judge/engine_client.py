@@ -1,0 +1,85 @@
+"""A model in this process as a `Client`: calls that wait together are generated together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from rationale_rm.engine import Engine, Generation, Message, Sampling
+from rationale_rm.judge import faults
+from rationale_rm.judge.faults import CallError
+
+MAX_BATCH: Final = 256
+"""Calls that one step of the engine takes."""
+_Waiting = tuple[Sequence[Message], Sampling, "asyncio.Future[Generation]"]
+
+
+class EngineClient:
+    """An engine of `rationale_rm.engine` behind the protocol of a server.
+
+    The engine works in a thread, one batch at a time; calls that come meanwhile form the next batch. A call
+    that runs out of time is given up here, though its batch goes on to its end.
+    """
+
+    def __init__(self, engine: Engine, *, name: str, max_batch: int = MAX_BATCH):
+        self._engine = engine
+        self._name = name
+        self._max_batch = max_batch
+        self._waiting: list[_Waiting] = []
+        self._working: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """``vllm:PATH`` or ``hf:PATH``."""
+        return self._name
+
+    @property
+    def model(self) -> str:
+        """The path alone."""
+        return self._name.partition(":")[2]
+
+    @property
+    def constrains(self) -> bool:
+        """Whether the engine honours `Sampling.regex`."""
+        return self._engine.constrains
+
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
+        """One answer, generated with what else is waiting."""
+        future: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        self._waiting.append((messages, sampling, future))
+        if self._working is None or self._working.done():
+            self._working = asyncio.ensure_future(self._work())
+        try:
+            answer = await asyncio.wait_for(future, timeout)
+        except asyncio.TimeoutError:
+            raise CallError(faults.TIMEOUT, f"{self._name} gave no answer within {timeout:g} s") from None
+        if not answer.text:
+            why = answer.finish_reason or "no text"
+            raise CallError(faults.EMPTY_ANSWER, f"{self._name}: {why}", retryable=answer.finish_reason != "too_long")
+        return answer
+
+    async def close(self) -> None:
+        """Waits for the batch under way."""
+        if self._working is not None:
+            await self._working
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0)  # the calls that start in this turn of the loop come along
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
+            batch = [item for item in batch if not item[2].done()]
+            if not batch:
+                continue
+            prompts, samplings = [item[0] for item in batch], [item[1] for item in batch]
+            try:
+                answers = await asyncio.to_thread(self._engine.generate, prompts, samplings)
+            except Exception as error:  # whatever an engine raises must reach the calls that wait for it
+                for _, _, future in batch:
+                    if not future.done():
+                        why = CallError(faults.ENGINE, f"{self._name}: {error}", retryable=False)
+                        future.set_exception(why)
+                continue
+            for (_, _, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)

@@ -1,0 +1,56 @@
+"""Why a call gave no answer, and whether asking again may help."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RATE_LIMITED: Final = "rate_limited"
+"""429: the server asks to wait."""
+SERVER_ERROR: Final = "server_error"
+"""5xx."""
+TIMEOUT: Final = "timeout"
+"""No answer within the time of one attempt."""
+CONNECTION: Final = "connection"
+"""The connection was refused or cut."""
+BAD_BODY: Final = "bad_body"
+"""The body is no chat completion: cut JSON, an HTML page, another shape."""
+EMPTY_ANSWER: Final = "empty_answer"
+"""A chat completion without a choice or without text."""
+WRONG_MODEL: Final = "wrong_model"
+"""The server says that another model answered."""
+MALFORMED: Final = "malformed"
+"""The text came and cannot be read."""
+REFUSED: Final = "refused"
+"""4xx: the request itself is at fault (key, model name, length); asking again cannot help."""
+BUDGET: Final = "budget"
+"""The time budget of the request or of the batch was spent."""
+ENGINE: Final = "engine"
+"""The engine in this process failed."""
+
+
+class CallError(Exception):
+    """A call without a usable answer; `str()` is the cause and what the server said, without secrets."""
+
+    def __init__(
+        self,
+        cause: str,
+        message: str,
+        *,
+        retryable: bool = True,
+        retry_after: float | None = None,
+        status: int | None = None,
+    ):
+        super().__init__(f"{cause}: {message}")
+        self.cause = cause
+        self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds that the server asks to wait."""
+        self.status = status
+        """The HTTP status, where there was one."""
+
+
+class MissingJudgeExtraError(ImportError):
+    """A judge needs a library that is not installed."""
+
+    def __init__(self, library: str, extra: str):
+        super().__init__(f'this needs {library}: pip install "rationale-rm[{extra}]"')

@@ -1,0 +1,68 @@
+"""One event loop for all calls of this process, in a thread of its own.
+
+Trainers call a reward from anywhere: synchronously, from a loop that lives as long as the run, or from a
+fresh loop every step. HTTP connections, semaphores and rate limiters belong to the loop that made them, so
+they all live in this one, and callers hop to it once a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_CLEAN_UP = 10.0
+"""Seconds that cancelled work has to close its files and connections."""
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_pid = 0
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` on the loop and waits for it, from any thread but the loop's own.
+
+    An interrupt (Ctrl-C) cancels the work, waits until it has cleaned up, and goes on upward.
+    """
+    ended = threading.Event()
+
+    async def watched() -> T:
+        try:
+            return await work
+        finally:
+            ended.set()
+
+    future = asyncio.run_coroutine_threadsafe(watched(), _running_loop())
+    try:
+        return future.result()
+    except BaseException:
+        if future.cancel():
+            ended.wait(_CLEAN_UP)
+        raise
+
+
+async def hop(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` on the loop and awaits it, from any event loop, the loop itself included."""
+    loop = _running_loop()
+    if asyncio.get_running_loop() is loop:
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    global _loop, _pid
+    with _lock:
+        if _loop is None or _pid != os.getpid():  # a forked child has the object, but not the thread
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=_serve, args=(loop,), name="rationale-rm-calls", daemon=True).start()
+            _loop, _pid = loop, os.getpid()
+        return _loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()

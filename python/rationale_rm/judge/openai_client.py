@@ -1,0 +1,191 @@
+"""Any server that speaks OpenAI's chat completions, through the official client on its aiohttp transport."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from rationale_rm.engine import Generation, Message, Sampling
+from rationale_rm.judge import faults
+from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
+from rationale_rm.judge.servers import Server, Servers, shown_url
+from rationale_rm.judge.wire import read_completion, retry_after
+
+DEFAULT_KEY_VARIABLE: Final = "OPENAI_API_KEY"
+NO_KEY: Final = "EMPTY"
+"""What local servers are sent when no key is set."""
+_log = logging.getLogger(__name__)
+
+
+class OpenAIClient:
+    """A model on one or more OpenAI-compatible servers.
+
+    Calls go to the server with the fewest of ours under way. One that fails is left alone for a while, and
+    the call goes on to the next; an error is raised only when every server has failed it.
+
+    The key is read from the environment variable `key_variable` and never leaves the Authorization header:
+    it is cut out of whatever servers send back. Without `urls`, OpenAI's own server is meant, and the key must
+    be set.
+    """
+
+    def __init__(self, model: str, urls: Sequence[str] = (), *, key_variable: str = DEFAULT_KEY_VARIABLE):
+        try:
+            import openai
+        except ImportError:
+            raise MissingJudgeExtraError("openai", "judge") from None
+        if not model:
+            raise ValueError("a model name is needed, such as openai:NAME@http://127.0.0.1:8000/v1")
+        key = os.environ.get(key_variable, "")
+        if not key and not urls:
+            raise ValueError(f"set {key_variable}, or name a server: openai:{model}@http://HOST:PORT/v1")
+        if any(ord(character) < 33 or ord(character) > 126 for character in key):
+            raise ValueError(f"{key_variable} holds characters that no HTTP header can carry")
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{shown_url(url)} is no server: expected http://HOST:PORT/v1")
+        self._openai = openai
+        self._model = model
+        self._secrets = tuple(dict.fromkeys([secret for secret in (key, *map(_credentials, urls)) if secret]))
+        self._key = key or NO_KEY
+        self._urls: tuple[str | None, ...] = tuple(urls) or (None,)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._servers: Servers | None = None
+        self._refused_regex = False
+        self.failovers = 0
+        """Calls that went on to another server."""
+
+    @property
+    def name(self) -> str:
+        """``openai:MODEL@URL,URL``, without credentials."""
+        urls = ",".join(shown_url(url) for url in self._urls if url)
+        return f"openai:{self._model}@{urls}" if urls else f"openai:{self._model}"
+
+    @property
+    def model(self) -> str:
+        """The model name that is sent."""
+        return self._model
+
+    @property
+    def constrains(self) -> bool:
+        """Whether no server has refused a constraint so far."""
+        return not self._refused_regex
+
+    async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
+        """One answer; each server that is up is tried once."""
+        servers = self._opened()
+        failed: set[int] = set()
+        while True:
+            server = servers.pick(failed)
+            try:
+                with server.busy():
+                    return await self._ask(server, messages, sampling, timeout)
+            except CallError as error:
+                if error.cause in (faults.CONNECTION, faults.SERVER_ERROR, faults.RATE_LIMITED):
+                    server.failed(error.retry_after)
+                    failed.add(server.number)
+                    if servers.others_up(failed):
+                        self.failovers += 1
+                        continue
+                raise
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        servers, self._servers, self._loop = self._servers, None, None
+        if servers is not None:
+            for server in servers:
+                await server.client.close()
+
+    def _opened(self) -> Servers:
+        """The servers, with connections that belong to the running loop."""
+        loop = asyncio.get_running_loop()
+        if self._servers is None or self._loop is not loop:
+            self._loop = loop
+            self._servers = Servers(
+                [
+                    Server(
+                        number,
+                        shown_url(url) if url else "OpenAI's server",
+                        self._openai.AsyncOpenAI(
+                            api_key=self._key,
+                            base_url=url,
+                            max_retries=0,
+                            http_client=self._openai.DefaultAioHttpClient(),
+                        ),
+                    )
+                    for number, url in enumerate(self._urls)
+                ]
+            )
+        return self._servers
+
+    async def _ask(self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float) -> Generation:
+        constrained = sampling.regex is not None and not self._refused_regex
+        try:
+            raw = await asyncio.wait_for(self._post(server, messages, sampling, constrained, timeout), timeout)
+        except CallError as error:
+            if not (constrained and error.status in (400, 422)):
+                raise
+            # Is it the constraint that the server does not know? Asked without it, the server says so itself.
+            raw = await asyncio.wait_for(self._post(server, messages, sampling, False, timeout), timeout)
+            self._refused_regex = True
+            _log.warning("%s refuses constrained output (structured_outputs); asking without it", server.name)
+        except asyncio.TimeoutError:
+            server.failed(None)
+            raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
+        server.answered()
+        return read_completion(raw, self._model, self._scrub)
+
+    async def _post(
+        self, server: Server, messages: Sequence[Message], sampling: Sampling, constrained: bool, timeout: float
+    ) -> bytes:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": list(messages),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+        }
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        if constrained:
+            body["extra_body"] = {"structured_outputs": {"regex": sampling.regex}}
+        openai = self._openai
+        try:
+            answer = await server.client.chat.completions.with_raw_response.create(**body, timeout=timeout)
+            content: bytes = answer.content
+            return content
+        except openai.APIStatusError as error:
+            raise self._status_error(server, error.status_code, error.response.headers, error.body) from None
+        except openai.APITimeoutError:
+            raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
+        except openai.APIConnectionError as error:
+            why = self._scrub(str(error.__cause__ or error))[:200]
+            raise CallError(faults.CONNECTION, f"{server.name}: {why}") from None
+        except openai.OpenAIError as error:
+            raise CallError(faults.BAD_BODY, f"{server.name}: {self._scrub(str(error))[:200]}") from None
+
+    def _status_error(self, server: Server, status: int, headers: Mapping[str, str], body: object) -> CallError:
+        said = body.get("message", body) if isinstance(body, Mapping) else body
+        text = said if isinstance(said, str) else json.dumps(said, default=str)
+        message = f"{server.name} answered {status}: {self._scrub(text)[:300]}"
+        if status == 429:
+            return CallError(faults.RATE_LIMITED, message, retry_after=retry_after(headers), status=status)
+        if status >= 500 or status in (408, 409):
+            return CallError(faults.SERVER_ERROR, message, retry_after=retry_after(headers), status=status)
+        return CallError(faults.REFUSED, message, retryable=False, status=status)
+
+    def _scrub(self, text: str) -> str:
+        """The text without keys, whatever a server echoes."""
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, "[key removed]")
+        return text
+
+
+def _credentials(url: str) -> str:
+    return urlsplit(url).password or ""

@@ -1,0 +1,84 @@
+"""Several servers of one model: load spread, and servers that fail left alone for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+FIRST_REST: Final = 0.5
+LONGEST_REST: Final = 30.0
+"""Seconds for which a server that failed is passed over: doubled with every failure in a row."""
+
+
+class Server:
+    """One server: what is under way there, and whether it rests."""
+
+    def __init__(self, number: int, name: str, client: Any):
+        self.number = number
+        self.name = name
+        self.client = client
+        self.under_way = 0
+        self.failures = 0
+        self.rests_until = 0.0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Counts a call as under way."""
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    def failed(self, retry_after: float | None) -> None:
+        """Lets the server rest: as long as it asks, else longer with every failure in a row."""
+        self.failures += 1
+        rest = min(FIRST_REST * 2.0 ** min(self.failures - 1, 10), LONGEST_REST)
+        self.rests_until = time.monotonic() + (rest if retry_after is None else retry_after)
+
+    def answered(self) -> None:
+        """It is well again."""
+        self.failures = 0
+        self.rests_until = 0.0
+
+
+class Servers:
+    """The servers of one model."""
+
+    def __init__(self, servers: Sequence[Server]):
+        self.servers = servers
+        self.turn = 0
+
+    def __iter__(self) -> Iterator[Server]:
+        return iter(self.servers)
+
+    def pick(self, but: Collection[int] = ()) -> Server:
+        """The server with the fewest calls under way, those that rest and those in `but` last; in turn on
+        a tie.
+        """
+        if len(self.servers) == 1:
+            return self.servers[0]
+        now = time.monotonic()
+        self.turn += 1
+        order = [self.servers[(self.turn + step) % len(self.servers)] for step in range(len(self.servers))]
+        return min(
+            order,
+            key=lambda server: (server.number in but, max(0.0, server.rests_until - now), server.under_way),
+        )
+
+    def others_up(self, failed: Collection[int]) -> bool:
+        """Whether there is a server beside `failed` that does not rest."""
+        now = time.monotonic()
+        return any(server.number not in failed and server.rests_until <= now for server in self.servers)
+
+
+def shown_url(url: str) -> str:
+    """The URL without user, password and query, which may be secrets."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

@@ -1,0 +1,68 @@
+"""Models and judges named by a text, as on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rationale_rm.judge.client import Client
+from rationale_rm.judge.engine_client import EngineClient
+from rationale_rm.judge.openai_client import DEFAULT_KEY_VARIABLE, OpenAIClient
+
+FORMS: Final = "openai:NAME@URL (several URLs with commas), openai:NAME, vllm:PATH or hf:PATH"
+LOCAL: Final = ("lexical", "embedding")
+"""Judges that need no LLM."""
+EMBEDDING_MODEL: Final = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A model by kind (``openai``, ``vllm``, ``hf``, ``lexical``, ``embedding``) and name."""
+
+    kind: str
+    name: str
+    urls: tuple[str, ...] = ()
+
+    @property
+    def is_local_judge(self) -> bool:
+        """Whether it matches without an LLM."""
+        return self.kind in LOCAL
+
+
+def parse_spec(text: str, *, judge: bool = False) -> Spec:
+    """Reads ``openai:NAME@URL,URL``, ``openai:NAME``, ``vllm:PATH``, ``hf:PATH`` and, for a judge, ``lexical``,
+    ``embedding`` and ``embedding:MODEL``. Raises `ValueError` that names the forms there are.
+    """
+    kind, colon, rest = text.partition(":")
+    if judge and kind == "lexical" and not colon:
+        return Spec("lexical", "lexical")
+    if judge and kind == "embedding":
+        return Spec("embedding", rest or EMBEDDING_MODEL)
+    if kind in ("vllm", "hf") and rest:
+        return Spec(kind, rest)
+    if kind == "openai" and rest:
+        at = rest.find("@http")
+        name, urls = (rest, "") if at < 0 else (rest[:at], rest[at + 1 :])
+        if name and (at < 0 or urls):
+            return Spec("openai", name, tuple(url.strip() for url in urls.split(",") if url.strip()))
+    forms = f"{FORMS}, lexical or embedding[:MODEL]" if judge else FORMS
+    raise ValueError(f"{_without_password(text)!r} names no {'judge' if judge else 'model'}: expected {forms}")
+
+
+def open_client(spec: Spec, *, key_variable: str = DEFAULT_KEY_VARIABLE) -> Client:
+    """The client of a model. Loading an engine takes a while; a missing library raises what names its extra."""
+    if spec.kind == "openai":
+        return OpenAIClient(spec.name, spec.urls, key_variable=key_variable)
+    from rationale_rm import engine
+
+    if spec.kind == "vllm":
+        return EngineClient(engine.VllmEngine(spec.name), name=f"vllm:{spec.name}")
+    if spec.kind == "hf":
+        return EngineClient(engine.HfEngine(spec.name), name=f"hf:{spec.name}")
+    raise ValueError(f"{spec.kind}:{spec.name} is a judge without a model")
+
+
+def _without_password(text: str) -> str:
+    """What a message may repeat of a text that may hold credentials."""
+    head, at, rest = text.partition("@http")
+    return f"{head}{at}…" if at and "@" in rest else text
