@@ -54,10 +54,9 @@ def genrm(pair: Pair, *, key: bytes, call: str, swapped: bool = False, n_reasons
     return _prompt(
         "genrm",
         _rules("genrm", n_reasons=n_reasons),
-        render("genrm", "shared", conversation=messages, code=shared_code),
+        render("_conversation.j2", conversation=messages, code=shared_code),
         render(
-            "genrm",
-            "call",
+            "genrm/call.j2",
             a=neutralise(a),
             b=neutralise(b),
             code=code(key, "genrm call", call, shared_code),
@@ -90,8 +89,7 @@ def metajudge(
         _rules("metajudge"),
         shared,
         render(
-            "metajudge",
-            "call",
+            "metajudge/call.j2",
             texts=[neutralise(reason) for reason in reasons],
             code=code(key, "metajudge call", call, shared_code),
             n=len(reasons),
@@ -125,17 +123,15 @@ def decomposition(
     return _prompt(
         "decomposition",
         _rules("decomposition", strengths=strengths),
+        render("_conversation.j2", conversation=messages, code=shared_code),
         render(
-            "decomposition",
-            "shared",
-            conversation=messages,
+            "decomposition/shared.j2",
             response1=responses[0],
             response2=responses[1],
             code=shared_code,
         ),
         render(
-            "decomposition",
-            "call",
+            "decomposition/call.j2",
             annotators=[
                 Annotator(
                     reasoning=neutralise(one.reasoning),
@@ -174,10 +170,10 @@ def taxonomy(
     return _prompt(
         "taxonomy",
         _rules("taxonomy"),
-        render("taxonomy", "shared", conversation=messages, a=a, b=b, code=shared_code),
+        render("_conversation.j2", conversation=messages, code=shared_code),
+        render("taxonomy/shared.j2", a=a, b=b, code=shared_code),
         render(
-            "taxonomy",
-            "call",
+            "taxonomy/call.j2",
             reasons=[neutralise(reason) for reason in reasons],
             code=code(key, "taxonomy call", call, shared_code),
         ),
@@ -186,7 +182,7 @@ def taxonomy(
 
 @lru_cache(maxsize=64)
 def _rules(name: str, **values: Any) -> str:
-    return render(name, "rules", **values)
+    return render(f"{name}/rules.j2", **values)
 
 
 @lru_cache(maxsize=1024)
@@ -194,9 +190,9 @@ def _human_list(key: bytes, references: tuple[str, ...]) -> tuple[str, str]:
     """The shared text of a group and its marker code; calls of a group follow each other closely."""
     shared_code = code(key, "metajudge", *references)
     texts = [neutralise(text) for text in references]
-    return render("metajudge", "shared", texts=texts, n=len(texts), code=shared_code), shared_code
+    return render("metajudge/shared.j2", texts=texts, n=len(texts), code=shared_code), shared_code
 
 
-def _prompt(name: str, rules: str, shared: str, call: str) -> Prompt:
-    messages = ({"role": "system", "content": rules}, {"role": "user", "content": shared + call})
+def _prompt(name: str, rules: str, *sections: str) -> Prompt:
+    messages = ({"role": "system", "content": rules}, {"role": "user", "content": "\n\n".join(sections)})
     return Prompt(template=template_id(name), messages=messages)

@@ -27,27 +27,34 @@ _SOMETIMES: Final = (
 )
 _UNSEEN: Final = re.compile(f"[{_NEVER}{_SOMETIMES}]+")
 _ALWAYS: Final = re.compile(f"[{_NEVER}]")
+_ASCII_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LONGEST_RUN: Final = 3
 """An emoji needs two unseen characters in a row; longer runs carry hidden text."""
 
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+
+
 # The tags of the answer block and of reasoning, in every spelling that parse/block.rs takes; the control tokens of
-# chat templates: <|im_start|>, <｜User｜>, <start_of_turn>, <s> …
+# chat templates: <|im_start|>, <｜User｜>, <start_of_turn>, <s> … Case is folded letter by letter, since a pattern
+# that ignores case as a whole is three times as slow.
 _TAG: Final = re.compile(
-    r"<((?:[ \t]*(?:/[ \t]*)?(?:think(?:ing)?|result[_\- \t]?(?:start|end))[ \t]*(?:/[ \t]*)?)"
+    rf"<([ \t]*(?:/[ \t]*)?(?:{_any_case('think')}(?:{_any_case('ing')})?"
+    rf"|{_any_case('result')}[_\- \t]?(?:{_any_case('start')}|{_any_case('end')}))[ \t]*(?:/[ \t]*)?"
     r"|[|｜][^\s<>|｜]{1,64}[|｜]"
-    r"|</?sys>"
+    r"|</?SYS>"
     r"|/?(?:s|bos|eos|pad|unk|cls|sep|mask|sop|eop|start_of_turn|end_of_turn|start_of_image|end_of_image"
     r"|start_of_role|end_of_role|end_of_text|tool_call|tool_calls|tool_response|tool_result|function_call|functions"
     r"|fim_prefix|fim_middle|fim_suffix|fim_pad|file_sep|repo_name|endoftext|extra_id_[0-9]{1,4}"
-    r"|unused[0-9]{1,4}|special_[0-9]{1,4}|0x[0-9a-f]{2}))>",
-    re.IGNORECASE,
+    r"|unused[0-9]{1,4}|SPECIAL_[0-9]{1,4}|0x[0-9A-F]{2}))>"
 )
 _BRACKET_TOKEN: Final = re.compile(
     r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|THINK|IMG|BOS|EOS|PAD|UNK|CLS"
     r"|SEP|MASK|gMASK|sMASK)|\|[a-z_]{3,32}\|)\]"
 )
 # `R1@S1: 1.0`: the parser goes by the @ between an index and `S<digits>`.
-_CELL: Final = re.compile(r"(?<=[0-9 \t*_`])@(?=[ \t*_`]*[Ss][0-9])")
+_CELL: Final = re.compile(r"@(?<=[0-9 \t*_`]@)(?=[ \t*_`]*[Ss][0-9])")
 # `S1: EG | F1`, a line of the taxonomy.
 _LABEL: Final = re.compile(r"([Ss][0-9]{1,9}[ \t*_`]{0,8})[:=](?=[ \t*_`]{0,8}(?:EG|CG|GS)\b)")
 _DOUBLE_BRACKET: Final = re.compile(r"\[\[([^\[\]\n]*)\]\]")
@@ -72,8 +79,8 @@ def neutralise(text: str) -> str:
     cells ＠ for @; forged marker lines ⟦ for [; characters that cannot be seen �. Other text stays as it is.
     Idempotent; time is linear in the length of the text.
     """
-    # The membership tests run at memory speed, and nearly every text passes all of them.
-    if not (text.isascii() and text.isprintable()):
+    # The tests in front run at memory speed, and nearly every text passes all of them.
+    if not text.isascii() or (not text.isprintable() and _ASCII_CONTROL.search(text)):
         text = _UNSEEN.sub(_unseen, text)
     if "<" in text:
         text = _TAG.sub(r"‹\1›", text)

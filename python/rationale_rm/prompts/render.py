@@ -17,10 +17,23 @@ if TYPE_CHECKING:
 VERSIONS: Final[Mapping[str, int]] = {"genrm": 1, "metajudge": 1, "decomposition": 1, "taxonomy": 1}
 """Prompt → version for people; the hash behind it in `template_id` tells versions apart for caches."""
 
-_PARTS: Final = ("rules", "shared", "call")
-"""Each prompt is three templates: the rules (system message; equal for all calls), the texts that a group shares, and
-what is of one call."""
-_PARTIALS: Final = ("_marked.j2", "_conversation.j2")
+_PATHS: Final = (
+    "_conversation.j2",
+    "_marked.j2",
+    "decomposition/call.j2",
+    "decomposition/rules.j2",
+    "decomposition/shared.j2",
+    "genrm/call.j2",
+    "genrm/rules.j2",
+    "metajudge/call.j2",
+    "metajudge/rules.j2",
+    "metajudge/shared.j2",
+    "taxonomy/call.j2",
+    "taxonomy/rules.j2",
+    "taxonomy/shared.j2",
+)
+"""`rules` is the system message, equal for all calls; `shared` holds the texts that a group shares, `call` what is of
+one call. Partials start with an underscore."""
 
 
 class MissingJinjaError(RationaleError, ImportError):
@@ -40,24 +53,23 @@ def template_id(name: str) -> str:
     if name not in VERSIONS:
         raise RationaleError(f"there is no prompt {name!r}: expected one of {', '.join(VERSIONS)}")
     digest = hashlib.sha256(f"{name}/{VERSIONS[name]}/{REVISION}".encode())
-    for path, source in sorted(_sources().items()):
+    for path, source in _sources().items():
         if path.startswith((f"{name}/", "_")):
             digest.update(f"\0{path}\0{source}".encode())
     return f"{name}/{VERSIONS[name]}:{digest.hexdigest()[:8]}"
 
 
-def render(name: str, part: str, **values: Any) -> str:
-    """One part of a prompt. Values are inserted as they are: the caller has neutralised them."""
-    return _template(f"{name}/{part}.j2").render(values)
+def render(path: str, **values: Any) -> str:
+    """One template. Values are inserted as they are: the caller has neutralised them."""
+    return _template(path).render(values)
 
 
 @cache
 def _sources() -> dict[str, str]:
     """Path → text of all templates."""
     folder = files("rationale_rm.prompts")
-    paths = [*_PARTIALS, *(f"{name}/{part}.j2" for name in VERSIONS for part in _PARTS)]
     # The hash must not depend on how a checkout ends its lines.
-    return {path: folder.joinpath(path).read_text("utf-8").replace("\r\n", "\n") for path in paths}
+    return {path: folder.joinpath(path).read_text("utf-8").replace("\r\n", "\n") for path in _PATHS}
 
 
 @cache
