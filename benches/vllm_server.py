@@ -6,6 +6,7 @@ whatever Python its client runs under.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -95,14 +96,10 @@ class VllmServer:
         if process is None:
             return
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what the server may have left behind
-        except ProcessLookupError:
-            pass
         process.wait(30)
 
     def log_tail(self) -> str:

@@ -1,0 +1,171 @@
+"""vLLM in this process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rationale_rm.engine.chat import PromptEncoder, check
+from rationale_rm.engine.types import EngineError, Generation, Message, MissingEngineExtraError, Sampling
+
+# What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
+# that `apply_model` reaches it, and a log that leaves the terminal to the caller.
+_ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"}
+_CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1"}  # GiB; the default takes most of the memory
+
+
+class VllmEngine:
+    """A chat model in vLLM, with constrained output, a prefix cache and true sampler log-probabilities.
+
+    `path` is a folder or a name that transformers knows. `max_model_len` bounds prompt and answer together, in
+    tokens (default: what the model was trained for). On a machine without an accelerator `dtype` is float32 and
+    nothing is compiled unless `enforce_eager` is False; elsewhere vLLM decides. `options` go to ``vllm.LLM``.
+
+    The first call compiles for some seconds. The same seed gives the same tokens as long as rounding, which depends
+    on what shares the batch, tips no draw. Sets ``VLLM_*`` variables of this process that are not set yet.
+    """
+
+    constrains = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_model_len: int | None = None,
+        dtype: str | None = None,
+        enforce_eager: bool | None = None,
+        seed: int = 0,
+        template_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ):
+        try:
+            import torch
+
+            on_cpu = not torch.accelerator.is_available()
+            for name, value in {**_ENVIRONMENT, **(_CPU_ENVIRONMENT if on_cpu else {})}.items():
+                os.environ.setdefault(name, value)
+            import vllm
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "vllm"):
+                raise
+            raise MissingEngineExtraError(error.name, "vllm") from None
+        self._vllm = vllm
+        self._lock = threading.Lock()
+        self._llm: Any = vllm.LLM(
+            os.fspath(path),
+            max_model_len=max_model_len,
+            dtype=dtype or ("float32" if on_cpu else "auto"),
+            enforce_eager=on_cpu if enforce_eager is None else enforce_eager,
+            seed=seed,
+            # After temperature, top_p and the mask of the constraint: what the token was drawn from.
+            logprobs_mode="processed_logprobs",
+            **options,
+        )
+        try:
+            self._encoder = PromptEncoder(
+                self._llm.get_tokenizer(), os.fspath(path), self._llm.model_config.max_model_len, template_options
+            )
+        except EngineError:
+            self.close()
+            raise
+
+    @property
+    def max_model_len(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        return self._encoder.limit
+
+    def generate(
+        self, prompts: Sequence[Sequence[Message]], sampling: Sequence[Sampling], *, logprobs: bool = False
+    ) -> list[Generation]:
+        """One answer for each prompt, in their order (see `Engine.generate`).
+
+        All prompts go to vLLM at once, which batches them; give it as many as there are.
+        """
+        check(prompts, sampling)
+        with self._lock:
+            llm = self._opened()
+            encoded = [self._encoder.encode(messages) for messages in prompts]
+            ids = [one for one in encoded if isinstance(one, list)]
+            drawn = [how for one, how in zip(encoded, sampling, strict=True) if isinstance(one, list)]
+            params = [self._params(one, how, logprobs) for one, how in zip(ids, drawn, strict=True)]
+            try:
+                outputs = (
+                    llm.generate([{"prompt_token_ids": one} for one in ids], params, use_tqdm=False) if ids else []
+                )
+            except ValueError as error:  # vLLM gives back what it had queued
+                raise EngineError(f"vLLM refuses the sampling: {error}") from error
+        answers = iter(outputs)
+        return [_generation(next(answers)) if isinstance(one, list) else one for one in encoded]
+
+    def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
+        """Runs `function` on the torch module, such as one that loads new weights; one result for each worker.
+
+        The prefix cache is emptied after it, since it holds what the old weights computed.
+        """
+        with self._lock:
+            llm = self._opened()
+            results: list[Any] = llm.apply_model(function)
+            llm.reset_prefix_cache()
+            return results
+
+    def close(self) -> None:
+        """Gives the memory of model and cache back. Closing twice is fine."""
+        with self._lock:
+            llm, self._llm = self._llm, None
+            if llm is None:
+                return
+            llm.llm_engine.engine_core.shutdown()
+            del llm
+            from vllm.distributed import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()
+            gc.collect()
+
+    def __enter__(self) -> VllmEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _opened(self) -> Any:
+        if self._llm is None:
+            raise EngineError("the engine is closed")
+        return self._llm
+
+    def _params(self, ids: list[int], sampling: Sampling, logprobs: bool) -> Any:
+        constraint = None
+        if sampling.regex is not None:
+            from vllm.sampling_params import StructuredOutputsParams
+
+            constraint = StructuredOutputsParams(regex=sampling.regex)
+        return self._vllm.SamplingParams(
+            max_tokens=self._encoder.room(ids, sampling),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=0,
+            seed=sampling.seed,
+            logprobs=0 if logprobs else None,
+            structured_outputs=constraint,
+        )
+
+
+def _generation(output: Any) -> Generation:
+    answer = output.outputs[0]
+    token_ids = tuple(answer.token_ids)
+    steps = answer.logprobs or ()
+    return Generation(
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        error="vLLM gave up" if answer.finish_reason in ("error", "abort") else None,
+        prompt_tokens=len(output.prompt_token_ids),
+        completion_tokens=len(token_ids),
+        cached_tokens=output.num_cached_tokens or 0,
+        token_ids=token_ids,
+        logprobs=tuple(step[token].logprob for step, token in zip(steps, token_ids, strict=bool(steps))),
+    )
