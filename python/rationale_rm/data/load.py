@@ -11,7 +11,15 @@ from rationale_rm._core import parse_genrm, parse_metajudge
 from rationale_rm.data.faults import BadLine, BadValueError, DataError, short
 from rationale_rm.data.files import Row, expand, read_rows
 from rationale_rm.data.labels import LabelScale, agree, finer
-from rationale_rm.data.records import has_own_id, label_from_row, names_of, pair_from_row, renamed
+from rationale_rm.data.records import (
+    has_own_id,
+    label_from_row,
+    pair_from_row,
+    record_names,
+    renamed,
+    source_names,
+    superseded_by,
+)
 from rationale_rm.types import JudgeAnswer, ModelAnswer, Pair
 
 
@@ -20,6 +28,7 @@ class Loaded:
     """What `read_pairs` found."""
 
     pairs: tuple[Pair, ...]
+    """One record a pair, or several where both orders or several samples were asked for (`Pair.pair_id`)."""
     bad: tuple[BadLine, ...]
     files: tuple[str, ...]
     n_lines: int
@@ -33,9 +42,14 @@ class Loaded:
         return tuple(dict.fromkeys(name for pair in self.pairs for name in pair.models))
 
     @property
+    def n_pairs(self) -> int:
+        """Source pairs."""
+        return len({pair.source_id for pair in self.pairs})
+
+    @property
     def n_labelled(self) -> int:
-        """Pairs with a human preference."""
-        return sum(pair.label is not None for pair in self.pairs)
+        """Source pairs with a human preference."""
+        return len({pair.source_id for pair in self.pairs if pair.label is not None})
 
 
 def read_pairs(
@@ -44,6 +58,7 @@ def read_pairs(
     strict: bool = False,
     label_scale: LabelScale | None = None,
     model: str | None = None,
+    need_references: bool = True,
     on_line: Callable[[int], None] | None = None,
 ) -> Loaded:
     """Reads files, folders or ``-`` into pairs.
@@ -51,12 +66,14 @@ def read_pairs(
     `label_scale` says what a whole number in ``label`` or ``M-label`` means: ``helpsteer3`` (-3 response 1
     much better … 3 response 2 much better), ``verdict`` (2 response 1 much better … -2) or ``index`` (1 or
     2, the better response). Without it such a line is refused. `model` names the judged model of result
-    files whose records hold several models and whose prompt and file name do not tell. `on_line` is called
-    with the number of lines read so far.
+    files whose records hold several models and whose prompt and file name do not tell. Without
+    `need_references` pairs may lack human reasons. `on_line` is called with the number of lines read so far.
 
     A line without ``human-checklist`` and without model fields that holds a label (a record of HelpSteer3's
     preference data) gives it to the pair of the same id, or of the same context and responses. Lines of
-    pairs are joined likewise, by content where one of them has no id.
+    pairs are joined likewise, by content where one of them has no id. Records of one source pair share its
+    label. Of the lines that runs of this program wrote into one file (they carry ``made_by``), the last one of an
+    id counts.
 
     Raises `DataError` at the first bad line when `strict`, `FileNotFoundError` for a path that is not there
     and `MissingExtraError` for a file that needs a library of ``rationale-rm[io]``.
@@ -72,28 +89,60 @@ def read_pairs(
             raise DataError(fault)
         bad.append(fault)
 
+    def add(pair: Pair) -> None:
+        try:
+            pairs.add(pair)
+        except BadValueError as error:
+            refuse(BadLine(pair.file or "", pair.line or 0, str(error)))
+
+    # What a later line of the file may supersede waits for its end.
+    waiting: dict[tuple[bool, str], Pair | BadLine] = {}
+
+    def settle() -> None:
+        for found in waiting.values():
+            if isinstance(found, BadLine):
+                refuse(found)
+            else:
+                add(found)
+        waiting.clear()
+
+    file = None
     for item in read_rows(files):
         n_lines += 1
         if on_line is not None:
             on_line(n_lines)
+        if item.file != file:
+            settle()
+            file = item.file
         if isinstance(item, BadLine):
             refuse(item)
             continue
+        key = superseded_by(item.value)
         try:
-            label = label_from_row(item, label_scale)
+            label = label_from_row(item, label_scale, need_references)
             if label is not None:
                 labels.add(item, *label)
-            else:
-                pairs.add(pair_from_row(item, label_scale, model))
+                continue
+            found: Pair | BadLine = pair_from_row(item, label_scale, model, need_references)
         except BadValueError as error:
-            refuse(BadLine(item.file, item.line, str(error)))
+            found = BadLine(item.file, item.line, str(error))
+        if key is not None:
+            waiting[key] = found
+        elif isinstance(found, BadLine):
+            refuse(found)
+        else:
+            add(found)
+    settle()
     labelled = []
     for pair in pairs.by_key.values():
         new, faults = labels.give(pair)
         labelled.append(new)
         for fault in faults:
             refuse(fault)
-    return Loaded(tuple(labelled), tuple(bad), tuple(files), n_lines, labels.n_unused)
+    shared, faults = _share_labels(labelled)
+    for fault in faults:
+        refuse(fault)
+    return Loaded(tuple(shared), tuple(bad), tuple(files), n_lines, labels.n_unused)
 
 
 def read_pair(row: Row, *, label_scale: LabelScale | None = None, model: str | None = None) -> Pair | BadLine:
@@ -113,18 +162,18 @@ class _Pairs:
 
     def add(self, pair: Pair) -> None:
         """Joins the pair to what is there of it. Raises `BadValueError` where they contradict each other."""
-        names = names_of(pair.id, pair.context, pair.response1, pair.response2)
+        names = record_names(pair)
         known = (self.key_of[name] for name in names if name in self.key_of)
         key = next((key for key in known if self._same(self.by_key[key].id, pair.id)), pair.id)
         if key in self.by_key:
             old = self.by_key[key]
             if has_own_id(pair.id):
-                old = renamed(old, pair.id) if old.id != pair.id else old
+                old = renamed(old, pair) if old.id != pair.id else old
             else:
-                pair = renamed(pair, old.id)
+                pair = renamed(pair, old)
             pair = _join(old, pair)
         self.by_key[key] = pair
-        for name in names_of(pair.id, pair.context, pair.response1, pair.response2):
+        for name in record_names(pair):
             self.key_of.setdefault(name, key)
 
     @staticmethod
@@ -156,7 +205,7 @@ class _Labels:
 
     def give(self, pair: Pair) -> tuple[Pair, list[BadLine]]:
         """The pair with its label, and the labels that contradict it."""
-        names = names_of(pair.id, pair.context, pair.response1, pair.response2)
+        names = source_names(pair)
         bad = []
         for number in sorted({self.row_of[name] for name in names if name in self.row_of}):
             self.used.add(number)
@@ -172,6 +221,33 @@ class _Labels:
     def n_unused(self) -> int:
         """Labels of pairs that are nowhere."""
         return len(self.rows) - len(self.used)
+
+
+def _share_labels(pairs: Sequence[Pair]) -> tuple[list[Pair], list[BadLine]]:
+    """The records with the finest label that stands in any record of their source pair, and the records whose own
+    label, which they keep, contradicts an earlier one.
+
+    Records whose human reasons differ share nothing: a ``pair_id`` of some other data set may mean something else.
+    """
+    found: dict[tuple[str, tuple[str, ...]], tuple[int, Pair]] = {}
+    bad = []
+    for pair in pairs:
+        if pair.label is None:
+            continue
+        label, first = found.setdefault((pair.source_id, pair.references), (pair.label, pair))
+        if agree(label, pair.label):
+            found[pair.source_id, pair.references] = finer(label, pair.label), first
+        else:
+            where = f"{first.file}:{first.line}"
+            reason = f"id {short(pair.id)} has another label than {short(first.id)} of the same pair at {where}"
+            bad.append(BadLine(pair.file or "", pair.line or 0, reason))
+    shared = []
+    for pair in pairs:
+        known = found.get((pair.source_id, pair.references))
+        if known is not None and (pair.label is None or agree(pair.label, known[0])):
+            pair = replace(pair, label=known[0])
+        shared.append(pair)
+    return shared, bad
 
 
 def _join(old: Pair, new: Pair) -> Pair:
@@ -192,6 +268,8 @@ def _join(old: Pair, new: Pair) -> Pair:
         if not agree(label, new.label):
             raise BadValueError(f"id {short(old.id)} was read at {where} with another label")
         label = finer(label, new.label)
+    if None not in (old.pair_id, new.pair_id) and old.pair_id != new.pair_id:
+        raise BadValueError(f"id {short(old.id)} was read at {where} with another pair_id")
     if "unknown" not in (old.domain, new.domain) and old.domain != new.domain:
         raise BadValueError(f"id {short(old.id)} was read at {where} with another domain")
     models = dict(old.models)
@@ -208,6 +286,7 @@ def _join(old: Pair, new: Pair) -> Pair:
         label=label,
         models=models,
         extra={**new.extra, **old.extra},
+        pair_id=new.pair_id if old.pair_id is None else old.pair_id,
     )
     judges = all(answer.judge in (None, models[name].judge) for name, answer in new.models.items())
     if new.file == old.file and judges and replace(joined, extra=old.extra) == old:
@@ -227,19 +306,25 @@ def _join_answers(model: str, old: ModelAnswer, new: ModelAnswer, n_references: 
         if mine is not None and theirs is not None and mine != theirs:
             raise BadValueError(f"{model}-{field} differs from the line of the same id at {where}")
         changes[name] = theirs if mine is None else mine
+    if (old.swapped, old.sample) != (new.swapped, new.sample):
+        raise BadValueError(f"{model} answers another order or sample of the same id at {where}")
     joined = replace(old, **changes)
     if old.judge is None or new.judge is None:
         return replace(joined, judge=new.judge or old.judge)
     # The authors' script appends when it is run again: the better answer stands, of failures the last.
     reasons = parse_genrm([joined.text or ""]).reasons[0] if joined.reasons is None else joined.reasons
     was, now = (_quality(judge, n_references, len(reasons)) for judge in (old.judge, new.judge))
-    if was == now > 0 and old.judge.samples != new.judge.samples:
-        raise BadValueError(f"a second judge answer about model {short(model)}; the first stands at {where}")
+    if was == now > 0 and (old.judge.samples, old.judge.entries) != (new.judge.samples, new.judge.entries):
+        names = [judge.judge for judge in (new.judge, old.judge)]
+        which = f", by {names[0]} and not {names[1]}" if None not in names and names[0] != names[1] else ""
+        raise BadValueError(f"a second judge answer about model {short(model)}{which}; the first stands at {where}")
     return replace(joined, judge=old.judge if was > now or was == now > 0 else new.judge)
 
 
 def _quality(judge: JudgeAnswer, n_references: int, n_reasons: int) -> int:
     """2 for an answer that can be read, 1 for one that its run called a success, 0 for a failure."""
+    if judge.entries is not None:
+        return 2
     samples = judge.samples
     parsed = parse_metajudge(samples, [n_references] * len(samples), [n_reasons] * len(samples))
     return 2 if (parsed.status == 0).any() else int(bool(samples) and judge.status == "success")

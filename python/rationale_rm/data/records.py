@@ -1,23 +1,27 @@
-"""One decoded line into a `Pair`: the public RationaleRM schema and the authors' MetaJudge result files."""
+"""One decoded line into a `Pair`: the public RationaleRM schema and the MetaJudge result files of the authors' script
+and of ``rationale-rm match``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from rationale_rm.data.faults import BadValueError, kind, valid, wrong
+from rationale_rm.data.faults import BadValueError, kind, short, valid, wrong
 from rationale_rm.data.files import Row
 from rationale_rm.data.labels import LabelScale, agree, parse_label, text_label, whole
-from rationale_rm.types import JudgeAnswer, ModelAnswer, Pair
+from rationale_rm.types import Entry, JudgeAnswer, ModelAnswer, Pair
 
 _MODEL_FIELDS: Final = ("-checklist", "-label", "-generated_text")
 _PAIR_FIELDS: Final = frozenset(
-    ("id", "domain", "context", "response1", "response2", "human-checklist", "label", "overall_preference")
+    ("id", "domain", "context", "response1", "response2", "human-checklist", "label", "overall_preference", "swapped")
 )
+_STATUS: Final = "-status"
 _MADE: Final = "sha256:"
 _LABELS: Final = ("label", "overall_preference", "human-label")
 _HUMAN: Final = "human"
@@ -25,11 +29,20 @@ _HUMAN: Final = "human"
 
 
 def is_judge_record(value: Any) -> bool:
-    """Whether a decoded line is a result of the authors' MetaJudge script."""
+    """Whether a decoded line is a MetaJudge result."""
     return isinstance(value, dict) and isinstance(value.get("metadata"), dict) and "samples" in value
 
 
-def pair_from_row(row: Row, scale: LabelScale | None, model: str | None) -> Pair:
+def superseded_by(value: Any) -> tuple[bool, str] | None:
+    """What a later record of the same file has in common with the one that it supersedes; None for a line that
+    stands whatever follows: only runs of this program, which say how they made a record, write one again.
+    """
+    if isinstance(value, dict) and isinstance(value.get("made_by"), dict) and isinstance(value.get("id"), str):
+        return is_judge_record(value), value["id"]
+    return None
+
+
+def pair_from_row(row: Row, scale: LabelScale | None, model: str | None, need_references: bool = True) -> Pair:
     """Reads either layout; see `read_pairs` for the arguments. Raises `BadValueError`."""
     if not isinstance(row.value, dict):
         raise BadValueError(f"a JSON object is expected, not {kind(row.value)}")
@@ -39,15 +52,17 @@ def pair_from_row(row: Row, scale: LabelScale | None, model: str | None) -> Pair
         if not isinstance(row.value.get("metadata"), dict):
             raise BadValueError(f"a MetaJudge result is expected: {wrong(row.value, 'metadata', 'an object')}")
         raise BadValueError("a MetaJudge result is expected: samples is missing")
-    return _plain_pair(row.value, row, scale, complete=True)
+    return _plain_pair(row.value, row, scale, complete=True, need_references=need_references)
 
 
-def label_from_row(row: Row, scale: LabelScale | None) -> tuple[list[str], int] | None:
+def label_from_row(row: Row, scale: LabelScale | None, need_references: bool = True) -> tuple[list[str], int] | None:
     """Names of the pair (see `names_of`) and verdict of a line that holds a label and nothing to score; None
-    for any other line.
+    for any other line. Where no human reasons are needed, a line with both responses is a pair.
     """
     record = row.value
     if not isinstance(record, dict) or is_judge_record(record) or "human-checklist" in record:
+        return None
+    if not need_references and {"context", "response1", "response2"} <= record.keys():
         return None
     if any(key.endswith(_MODEL_FIELDS) and _model_name(key) != _HUMAN for key in record):
         return None
@@ -62,10 +77,23 @@ def label_from_row(row: Row, scale: LabelScale | None) -> tuple[list[str], int] 
     return names_of(_id(record, context, response1, response2), context, response1, response2), label
 
 
-def names_of(pair_id: str, context: Any, response1: str, response2: str) -> list[str]:
-    """What lines of one pair are joined by: the id, then the content where there is any to tell it by."""
-    content = [_content_id(context, response1, response2)] if context and (response1 or response2) else []
+def names_of(pair_id: str, context: Any, response1: str, response2: str, variant: str = "") -> list[str]:
+    """What lines of one pair are joined by: the id, then the content where there is any to tell it by. `variant`
+    keeps records of one pair apart.
+    """
+    content = [_content_id(context, response1, response2) + variant] if context and (response1 or response2) else []
     return list(dict.fromkeys([pair_id, *content]))
+
+
+def record_names(pair: Pair) -> list[str]:
+    """`names_of` this record: lines of another order or sample of the same pair have other ones."""
+    variant = pair.id[len(pair.source_id) :] if pair.id.startswith(f"{pair.source_id}#") else ""
+    return names_of(pair.id, pair.context, pair.response1, pair.response2, variant)
+
+
+def source_names(pair: Pair) -> list[str]:
+    """`names_of` the source pair, which holds for all of its records, and the record's own id."""
+    return list(dict.fromkeys([pair.id, *names_of(pair.source_id, pair.context, pair.response1, pair.response2)]))
 
 
 def has_own_id(pair_id: str) -> bool:
@@ -73,22 +101,29 @@ def has_own_id(pair_id: str) -> bool:
     return not pair_id.startswith(_MADE)
 
 
-def renamed(pair: Pair, pair_id: str) -> Pair:
-    """The pair and its answers under another id."""
+def renamed(pair: Pair, like: Pair) -> Pair:
+    """The pair and its answers under the ids of another record of it."""
     models = {}
     for name, answer in pair.models.items():
-        new = f"{pair_id}/{name}"
+        new = f"{like.id}/{name}"
         judge = None if answer.judge is None else replace(answer.judge, id=f"{new}/judge")
         models[name] = replace(answer, id=new, judge=judge)
-    return replace(pair, id=pair_id, models=models)
+    return replace(pair, id=like.id, pair_id=like.pair_id, models=models)
 
 
-def _plain_pair(record: Mapping[str, Any], row: Row, scale: LabelScale | None, *, complete: bool) -> Pair:
+def _plain_pair(
+    record: Mapping[str, Any],
+    row: Row,
+    scale: LabelScale | None,
+    *,
+    complete: bool,
+    need_references: bool = True,
+) -> Pair:
     """Reads the public schema. `complete`: context and responses must be there (result files may leave them
     out).
     """
-    references = _reasons(record, "human-checklist", required=True)
-    if not references:
+    references = _reasons(record, "human-checklist", required=need_references) or ()
+    if need_references and not references:
         raise BadValueError("human-checklist is empty: without human reasons there is nothing to score")
     for number, item in enumerate(references, 1):
         valid(item, f"human-checklist item {number}")
@@ -97,11 +132,14 @@ def _plain_pair(record: Mapping[str, Any], row: Row, scale: LabelScale | None, *
     context = _context(record, complete)
     response1, response2 = (_field(record, name, complete) for name in ("response1", "response2"))
     domain = _field(record, "domain", False) or "unknown"
-    pair_id = _id(record, context, response1, response2)
-    models = _models(record, pair_id, scale)
-    named = _PAIR_FIELDS if any(_given(record, name) for name in _LABELS[:2]) else {*_PAIR_FIELDS, "human-label"}
+    own_id = _id(record, context, response1, response2)
+    source_id, sample = _source_id(record), whole(record.get("sample"))
+    models = _shown(record, _models(record, own_id, scale), source_id not in (None, own_id), sample or 0)
+    named = {*_PAIR_FIELDS}
+    named |= {"human-label"} if not any(_given(record, name) for name in _LABELS[:2]) else set()
+    named |= {name for name, value in (("pair_id", source_id), ("sample", sample)) if value is not None}
     return Pair(
-        id=pair_id,
+        id=own_id,
         domain=domain,
         context=context,
         response1=response1,
@@ -114,9 +152,45 @@ def _plain_pair(record: Mapping[str, Any], row: Row, scale: LabelScale | None, *
             for key, value in record.items()
             if key not in named and not (key.endswith(_MODEL_FIELDS) and _model_name(key) in models)
         },
+        pair_id=None if source_id == own_id else source_id,
         file=row.file,
         line=row.line,
     )
+
+
+def _source_id(record: Mapping[str, Any]) -> str | None:
+    value = record.get("pair_id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value:
+        return None  # some other data set's
+    valid(value, "pair_id")
+    return value
+
+
+def _shown(
+    record: Mapping[str, Any], models: dict[str, ModelAnswer], is_variant: bool, sample: int
+) -> dict[str, ModelAnswer]:
+    """The answers with the order and the sample that the record speaks of.
+
+    A line of ``rationale-rm critique`` is about the one model M whose ``M-status`` it holds; what it repeats of
+    other models stands in the record of the pair itself, so in other records of the pair (`is_variant`) it is left
+    out. A line that names no such model is about all of its models.
+    """
+    swapped = record.get("swapped")
+    if swapped is not None and not isinstance(swapped, bool):
+        raise BadValueError(wrong(record, "swapped", "true or false"))
+    if sample < 0:
+        raise BadValueError(f"sample is {sample}: expected 0 or more")
+    about = [name for name in models if f"{name}{_STATUS}" in record]
+    if is_variant and (about or "made_by" in record):
+        models = {name: models[name] for name in about}
+    changed = {
+        name: replace(answer, swapped=bool(swapped), sample=sample)
+        for name, answer in models.items()
+        if name in about or not about
+    }
+    return {**models, **changed}
 
 
 def _judged_pair(row: Row, scale: LabelScale | None, model: str | None) -> Pair:
@@ -135,21 +209,52 @@ def _judged_pair(row: Row, scale: LabelScale | None, model: str | None) -> Pair:
         if not isinstance(text, str):
             raise BadValueError(f"samples item {number} has no text under generated_text")
         texts.append(text)
-    error = row.value.get("error_message")
+    error, name, stand_in = (row.value.get(key) for key in ("error_message", "judge", "stand_in"))
     judge = JudgeAnswer(
         id=f"{answer.id}/judge",
         samples=tuple(texts),
         status=status,
         error=None if error is None else str(error),
+        judge=name if isinstance(name, str) and name else None,
+        entries=_cells(row.value.get("scores"), len(pair.references)),
+        stand_in=stand_in if isinstance(stand_in, str) and stand_in else None,
     )
     return replace(pair, models={**pair.models, judged: replace(answer, judge=judge)})
 
 
+def _cells(scores: Any, n_references: int) -> tuple[Entry, ...] | None:
+    """The recorded cells ``[R, S, score]`` (R and S from 1, S 0 for no match), counted from 0."""
+    if scores is None:
+        return None
+    if not isinstance(scores, list):
+        raise BadValueError(f"scores must be a list, not {kind(scores)}")
+    cells: list[Entry] = []
+    for number, cell in enumerate(scores, 1):
+        if not isinstance(cell, list) or len(cell) != 3 or any(isinstance(value, bool) for value in cell):
+            raise BadValueError(f"scores item {number} is no [R, S, score]")
+        reference, reason, score = cell
+        if not isinstance(reference, int) or not 1 <= reference <= n_references:
+            raise BadValueError(f"scores item {number} names R{reference} of {n_references} human reasons")
+        if not isinstance(reason, int) or reason < 0:
+            raise BadValueError(f"scores item {number} names S{reason}")
+        if not isinstance(score, (int, float)) or not math.isfinite(score) or not 0 <= score <= 1:
+            raise BadValueError(f"scores item {number} has the score {score!r}, expected 0 to 1")
+        if reason == 0 and score != 0:
+            raise BadValueError(f"scores item {number} gives S0 (no match) the score {score}")
+        cells.append((reference - 1, reason - 1, float(score)))
+    return tuple(cells)
+
+
 def _judged_model(row: Row, pair: Pair, model: str | None) -> str:
-    """Which model a result speaks of: the only one, else the one whose reasons the prompt lists, else by
-    file name.
+    """Which model a result speaks of: the one it names, the only one, the one whose reasons the prompt lists, or
+    the one that the file name has.
     """
     names = [name for name, answer in pair.models.items() if answer.reasons is not None or answer.text is not None]
+    named = row.value.get("model")
+    if named in names:
+        return str(named)
+    if isinstance(named, str) and "made_by" in row.value:
+        raise BadValueError(f"the judged model is {short(named)}, of which the metadata hold no answer")
     if len(names) == 1:
         return names[0]
     if not names:
