@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from rationale_rm import RationaleError, data
-from records import judge_text, pair, result, transcript, write
+from records import critiqued, judge_text, matched, pair, result, transcript, write
 
 
 def read(*paths, **options):
@@ -622,6 +622,264 @@ def test_which_of_several_models_was_judged(tmp_path, row, name, option, model):
 def test_several_models_and_no_hint(tmp_path):
     loaded = judged(result(TWO, "t"), tmp_path=tmp_path)
     assert "name it with --model" in reasons(loaded)[0]
+
+
+# Output of critique and match.
+
+
+def answers(loaded, model="m"):
+    return {found.id: found.models.get(model) for found in loaded.pairs}
+
+
+def test_both_orders_and_several_samples_are_records_of_one_pair(tmp_path):
+    rows = [critiqued(pair(), swapped=swapped, sample=sample) for swapped in (False, True) for sample in (0, 1)]
+    loaded = read(write(tmp_path / "a.jsonl", *rows))
+    assert reasons(loaded) == []
+    assert [(found.id, found.pair_id, found.source_id) for found in loaded.pairs] == [
+        ("p1", None, "p1"),
+        ("p1#1", "p1", "p1"),
+        ("p1#swapped", "p1", "p1"),
+        ("p1#swapped#1", "p1", "p1"),
+    ]
+    assert [(answer.swapped, answer.sample) for answer in answers(loaded).values()] == [
+        (False, 0),
+        (False, 1),
+        (True, 0),
+        (True, 1),
+    ]
+    assert {answer.verdict for answer in answers(loaded).values()} == {1}
+    assert (loaded.n_pairs, loaded.n_labelled, len(loaded.pairs)) == (1, 1, 4)
+
+
+def test_what_a_critique_repeats_of_other_models_was_not_shown_swapped(tmp_path):
+    record = pair(**{"other-checklist": ["x"], "other-label": "B>A"})
+    loaded = read(write(tmp_path / "a.jsonl", critiqued(record), critiqued(record, swapped=True)))
+    first, second = loaded.pairs
+    assert (first.models["other"].swapped, first.models["m"].swapped, list(second.models)) == (False, False, ["m"])
+    # a line of some other origin is about all the models that it names
+    bare = record | {"id": "q", "swapped": True, "m-label": "A>B"}
+    (found,) = read(write(tmp_path / "b.jsonl", bare)).pairs
+    assert [answer.swapped for answer in found.models.values()] == [True, True]
+
+
+def test_a_failed_critique_is_a_record_without_an_answer(tmp_path):
+    record = pair(**{"other-checklist": ["x"]})
+    rows = [critiqued(record), critiqued(record, swapped=True, error="timed out")]
+    loaded = read(write(tmp_path / "a.jsonl", *rows))
+    assert reasons(loaded) == []
+    assert [list(found.models) for found in loaded.pairs] == [["other", "m"], []]
+    assert loaded.pairs[1].extra["error"] == "timed out"
+
+
+def test_pairs_without_an_id_keep_their_orders_apart(tmp_path):
+    """The program writes the id that it made of the content."""
+    bare = pair(id=None)
+    (found,) = read(write(tmp_path / "pairs.jsonl", bare)).pairs
+    record = bare | {"id": found.id}
+    write(tmp_path / "run.jsonl", critiqued(record), critiqued(record, "B>A", swapped=True))
+    write(tmp_path / "own.jsonl", *(critiqued(pair(), model="n", swapped=swapped) for swapped in (False, True)))
+    for names in (["pairs", "run"], ["run", "pairs"]):
+        loaded = read(*(tmp_path / f"{name}.jsonl" for name in names))
+        assert reasons(loaded) == []
+        assert {name: answer.verdict for name, answer in answers(loaded).items()} == {
+            found.id: 1,
+            f"{found.id}#swapped": -1,
+        }
+        assert {one.source_id for one in loaded.pairs} == {found.id}
+    for names in (["run", "own"], ["own", "run"]):
+        loaded = read(*(tmp_path / f"{name}.jsonl" for name in names))
+        assert reasons(loaded) == []
+        assert {one.id: (one.source_id, set(one.models)) for one in loaded.pairs} == {
+            "p1": ("p1", {"m", "n"}),
+            "p1#swapped": ("p1", {"m", "n"}),
+        }
+        assert answers(loaded)["p1#swapped"].id == "p1#swapped/m"
+
+
+def test_labels_reach_every_record_of_their_pair(tmp_path):
+    bare = pair(label=None)
+    run = write(tmp_path / "run.jsonl", critiqued(bare), critiqued(bare, swapped=True))
+    by_id = write(tmp_path / "by-id.jsonl", {"id": "p1", "label": "B>>A"})
+    by_content = write(tmp_path / "by-content.jsonl", pair(id=None, label="B>>A", **{"human-checklist": None}))
+    pairs = write(tmp_path / "pairs.jsonl", pair(label="B>>A"))
+    for labels in (by_id, by_content, pairs):
+        for order in ((run, labels), (labels, run)):
+            loaded = read(*order)
+            assert ([found.label for found in loaded.pairs], reasons(loaded)) == ([-2, -2], [])
+    assert [found.label for found in read(run).pairs] == [None, None]
+
+
+def test_records_of_one_pair_must_agree_in_their_label(tmp_path):
+    rows = [critiqued(pair(label="A>B")), critiqued(pair(label="B>A"), swapped=True)]
+    loaded = read(write(tmp_path / "a.jsonl", *rows))
+    assert [found.label for found in loaded.pairs] == [1, -1]
+    assert "id 'p1#swapped' has another label than 'p1' of the same pair" in reasons(loaded)[0]
+
+
+def test_a_pair_id_of_other_data_joins_nothing(tmp_path):
+    """JudgeBench has one too; whatever it means, labels go by the reasons as well."""
+    rows = [
+        pair(id=f"q{number}", label=label, pair_id="x", sample="text", **{"human-checklist": [f"reason {number}"]})
+        for number, label in enumerate(("A>B", None, "B>A"))
+    ]
+    loaded = read(write(tmp_path / "a.jsonl", *rows, pair(id="q9", pair_id=["odd"])))
+    assert reasons(loaded) == []
+    assert [found.label for found in loaded.pairs] == [1, None, -1, 1]
+    assert loaded.pairs[0].extra == {"sample": "text"}
+    assert loaded.pairs[3].extra == {"pair_id": ["odd"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"swapped": "yes"}, "swapped must be true or false, not text"),
+        ({"sample": -1}, "sample is -1"),
+        ({"pair_id": "\ud800"}, "pair_id is not valid Unicode"),
+    ],
+)
+def test_bad_orders(tmp_path, change, reason):
+    assert reason in reasons(read(write(tmp_path / "a.jsonl", pair() | change)))[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("swapped", True), ("sample", 1)])
+def test_one_id_has_one_order_and_sample(tmp_path, name, value):
+    base = pair(**{"m-label": "A>B"})
+    loaded = read(write(tmp_path / "a.jsonl", base, base | {name: value, "m-checklist": ["x"]}))
+    assert "m answers another order or sample of the same id" in reasons(loaded)[0]
+    loaded = read(write(tmp_path / "a.jsonl", base | {"pair_id": "x"}, base | {"pair_id": "y", "m-checklist": ["x"]}))
+    assert "with another pair_id" in reasons(loaded)[0]
+
+
+def test_the_last_record_of_an_id_counts(tmp_path):
+    rows = [
+        critiqued(pair(), error="timed out"),
+        critiqued(pair(id="p2"), "A>B"),
+        critiqued(pair(), "B>A"),
+        critiqued(pair(id="p2"), "B>>A", **{"m-checklist": ["another"]}),
+        critiqued(pair(id="p3"), "A>B"),
+        critiqued(pair(id="p3"), error="asked again, and failed"),
+    ]
+    loaded = read(write(tmp_path / "a.jsonl", *rows), strict=True)
+    assert [(found.id, found.line) for found in loaded.pairs] == [("p1", 3), ("p2", 4), ("p3", 6)]
+    found = answers(loaded)
+    assert (found["p1"].verdict, found["p2"].verdict, found["p2"].reasons, found["p3"]) == (-1, -2, ("another",), None)
+    assert loaded.n_lines == 6
+
+
+def test_the_last_judge_answer_of_an_id_counts(tmp_path):
+    record = critiqued(pair())
+    good, other = (judge_text((1, 1, score), (2, 0, 0)) for score in (0.5, 1))
+    for rows, want in (
+        ([matched(record, error="down"), matched(record, good)], (good,)),
+        ([matched(record, good), matched(record, other)], (other,)),
+        ([matched(record, good), matched(record, error="down")], ()),
+    ):
+        loaded = read(write(tmp_path / "a.jsonl", *rows), strict=True)
+        assert answers(loaded)["p1"].judge.samples == want
+
+
+def test_a_line_that_is_superseded_may_be_bad(tmp_path):
+    rows = [critiqued(pair(), **{"m-label": 3}), critiqued(pair())]
+    assert reasons(read(write(tmp_path / "a.jsonl", *rows), strict=True)) == []
+    loaded = read(write(tmp_path / "a.jsonl", *rows[::-1]))
+    assert ("m-label 3 is ambiguous" in reasons(loaded)[0], loaded.bad[0].line, loaded.pairs) == (True, 2, ())
+    with pytest.raises(data.DataError, match=r"a\.jsonl:2"):
+        read(tmp_path / "a.jsonl", strict=True)
+
+
+def test_only_runs_supersede_and_only_in_their_file(tmp_path):
+    first, second = critiqued(pair(), "A>B"), critiqued(pair(), "B>A")
+    loaded = read(write(tmp_path / "a.jsonl", first), write(tmp_path / "b.jsonl", second))
+    assert "m-label differs" in reasons(loaded)[0]
+    by_hand = [{name: value for name, value in row.items() if name != "made_by"} for row in (first, second)]
+    assert "m-label differs" in reasons(read(write(tmp_path / "c.jsonl", *by_hand)))[0]
+
+
+def test_a_match_names_judge_and_model(tmp_path):
+    record = pair(**{"m-checklist": ["x"], "n-checklist": ["x"]})
+    rows = [matched(record, f"by {model}", model=model) for model in "mn"]
+    (found,) = read(write(tmp_path / "a.jsonl", *rows), strict=True).pairs
+    for model, answer in found.models.items():
+        assert (answer.judge.samples, answer.judge.judge) == ((f"by {model}",), "openai:j@http://127.0.0.1/v1")
+        assert (answer.judge.entries, answer.judge.stand_in) == (None, None)
+    loaded = read(write(tmp_path / "b.jsonl", matched(record, "t", model="gone")))
+    assert "the judged model is 'gone', of which the metadata hold no answer" in reasons(loaded)[0]
+    # in a file of the authors a field of that name may mean anything
+    loaded = read(
+        write(tmp_path / "c.jsonl", result(pair(**{"m-checklist": ["x"]}), "t", model="judge-model", judge=3))
+    )
+    assert (reasons(loaded), answers(loaded)["p1"].judge.judge) == ([], None)
+
+
+def test_cells_of_a_local_judge(tmp_path):
+    record = critiqued(pair(), swapped=True)
+    cells = [[1, 2, 0.5], [1, 1, 1], [2, 0, 0]]
+    row = matched(record, judge="lexical", scores=cells, stand_in="no LLM")
+    (found,) = read(write(tmp_path / "a.jsonl", row), strict=True).pairs
+    answer = found.models["m"]
+    assert (found.id, found.source_id, answer.swapped) == ("p1#swapped", "p1", True)
+    assert answer.judge.entries == ((0, 1, 0.5), (0, 0, 1.0), (1, -1, 0.0))
+    assert (answer.judge.samples, answer.judge.judge, answer.judge.stand_in) == ((), "lexical", "no LLM")
+    (found,) = read(write(tmp_path / "b.jsonl", matched(record, scores=[])), strict=True).pairs
+    assert found.models["m"].judge.entries == ()
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ({}, "scores must be a list, not an object"),
+        ([[1, 1]], "scores item 1 is no [R, S, score]"),
+        ([[1, 1, 1], [1, 1, True]], "scores item 2 is no [R, S, score]"),
+        ([[0, 1, 1]], "names R0 of 2"),
+        ([[3, 1, 1]], "names R3 of 2"),
+        ([[1.0, 1, 1]], "names R1.0 of 2"),
+        ([[1, -1, 1]], "names S-1"),
+        ([[1, 1, 1.5]], "has the score 1.5, expected 0 to 1"),
+        ([[1, 1, None]], "has the score None"),
+        ([[1, 0, 0.5]], "gives S0 (no match) the score 0.5"),
+    ],
+)
+def test_bad_cells(tmp_path, scores, reason):
+    assert reason in reasons(read(write(tmp_path / "a.jsonl", matched(critiqued(pair()), scores=scores))))[0]
+
+
+def test_two_judges_are_not_mixed(tmp_path):
+    record = critiqued(pair())
+    a = write(tmp_path / "a.jsonl", matched(record, judge="lexical", scores=[[1, 1, 1]]))
+    b = write(tmp_path / "b.jsonl", matched(record, judge_text((1, 1, 1), (2, 0, 0))))
+    loaded = read(a, b)
+    assert (
+        "a second judge answer about model 'm', by openai:j@http://127.0.0.1/v1 and not lexical" in reasons(loaded)[0]
+    )
+    assert answers(loaded)["p1"].judge.entries == ((0, 0, 1.0),)
+    again = write(tmp_path / "c.jsonl", matched(record, judge="lexical", scores=[[1, 1, 1]]))
+    assert reasons(read(a, again)) == []
+
+
+def test_critique_and_match_files_may_be_read_together(tmp_path):
+    records = [critiqued(pair(), swapped=swapped) for swapped in (False, True)]
+    run = write(tmp_path / "run.jsonl", *records)
+    match = write(tmp_path / "match.jsonl", *(matched(record, "t") for record in records))
+    pairs = write(tmp_path / "pairs.jsonl", pair())
+    for order in ((run, match, pairs), (pairs, match, run)):
+        loaded = read(*order, strict=True)
+        assert [found.models["m"].judge.samples for found in loaded.pairs] == [("t",), ("t",)]
+
+
+def test_pairs_without_human_reasons_are_read_where_none_are_needed(tmp_path):
+    bare = pair(**{"human-checklist": None})
+    path = write(tmp_path / "a.jsonl", bare, pair(id="p2", **{"human-checklist": []}), pair(id="p3"))
+    loaded = read(path, need_references=False)
+    assert reasons(loaded) == []
+    assert [(found.id, len(found.references), found.label) for found in loaded.pairs] == [
+        ("p1", 0, 1),
+        ("p2", 0, 1),
+        ("p3", 2, 1),
+    ]
+    assert [found.id for found in read(path).pairs] == ["p3"]
+    # labels on lines of their own stay labels
+    labels = write(tmp_path / "b.jsonl", {"id": "p1", "label": "A>>B"})
+    assert read(path, labels, need_references=False).pairs[0].label == 2
 
 
 def test_progress_is_told(tmp_path):
