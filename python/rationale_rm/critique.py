@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 from rationale_rm import _core as core
 from rationale_rm import prompts
@@ -40,6 +40,10 @@ class CritiqueSettings:
     constrain: bool = False
     """Hold the answer to the form by constrained output, where the server can. Off by default: form is part of
     what a GenRM is judged by."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, with the prompt's template: what an answer depends on besides the model."""
+        return {"template": prompts.template_id("genrm"), **asdict(self)}
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for numbers out of range."""

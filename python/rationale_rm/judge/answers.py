@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -39,7 +40,7 @@ def read_samples(
     cells = list(zip(batch.reference.tolist(), batch.reason.tolist(), batch.score.tolist(), strict=True))
     rows = batch.row_offsets.tolist()
     read = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         parsed = [cells[rows[at] : rows[at + 1]] for at in range(start, end) if codes[at] == 0]
         read.append((_mean(parsed), tuple(MetaJudgeStatus(code) for code in codes[start:end])))
     return read

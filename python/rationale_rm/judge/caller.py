@@ -118,7 +118,7 @@ class Caller:
 
     async def _answer(self, question: Question, ends: float) -> Answer:
         """From an equal question under way, from the cache, or from the model."""
-        key = self._key(question)
+        key = question_key(self.client.model, question)
         while (twin := self._under_way.get(key)) is not None:
             try:
                 answer = await asyncio.shield(twin)
@@ -155,69 +155,88 @@ class Caller:
         return _readable(kept)
 
     async def _attempts(self, key: bytes, question: Question, ends: float) -> Answer:
-        limits = self.limits
-        tenacity = self._tenacity
-        own_end = time.monotonic() + limits.request_budget
-        last_text: Generation | None = None
-        ends = min(ends, own_end)
-        tries = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, CallError) and error.retryable),
-            stop=tenacity.stop_after_attempt(limits.attempts)
-            | (lambda state: time.monotonic() + state.upcoming_sleep >= ends),
-            wait=_Wait(tenacity.wait_random_exponential(multiplier=limits.first_wait, max=limits.longest_wait)),
-            reraise=True,
-        )
-        number = 0
-        unread = 0
+        own_end = time.monotonic() + self.limits.request_budget
+        asked = _Asked(key, question, min(ends, own_end))
         try:
-            async for attempt in tries:
-                with attempt:
-                    number = attempt.retry_state.attempt_number
-                    self.usage.retries += number > 1
-                    answer = await self._call(key, question, number, unread, ends)
-                    why = question.check(answer.text)
-                    if why is not None:
-                        last_text = answer
-                        unread += 1
-                        self.usage.faults[faults.MALFORMED] += 1
-                        raise CallError(faults.MALFORMED, why)
+            try:
+                answer = await self._attempt(asked)
+            except CallError as error:
+                answer = await self._again(asked, error)
         except CallError as error:
-            spent = "the request's" if ends == own_end else "the batch's"
-            cut = error.retryable and number < limits.attempts and error.cause != faults.BUDGET
-            given_up = f" (given up: {spent} time budget)" if cut else f" (attempt {number} of {limits.attempts})"
+            cut = error.retryable and asked.attempts < self.limits.attempts
+            spent = "the request's" if own_end <= ends else "the batch's"
+            given_up = (
+                f"given up: {spent} time budget" if cut else f"attempt {asked.attempts} of {self.limits.attempts}"
+            )
+            last = asked.unread
             return Answer(
-                text=None if last_text is None else last_text.text,
-                error=f"{error}{given_up}",
-                finish_reason=None if last_text is None else last_text.finish_reason,
+                text=None if last is None else last.text,
+                error=f"{error} ({given_up})",
+                finish_reason=None if last is None else last.finish_reason,
             )
         if self.cache is not None:
             self.cache.put(key, answer)
         return _readable(answer)
 
-    async def _call(self, key: bytes, question: Question, number: int, unread: int, ends: float) -> Generation:
+    async def _again(self, asked: _Asked, first: CallError | None) -> Generation:
+        """Further attempts, after `first`, the error of the first one.
+
+        Only failures come here: tenacity's own work would take a tenth of the time of every call.
+        """
+        tenacity, limits = self._tenacity, self.limits
+        tries = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, CallError) and error.retryable),
+            stop=tenacity.stop_after_attempt(limits.attempts)
+            | (lambda state: time.monotonic() + state.upcoming_sleep >= asked.ends),
+            wait=_Wait(tenacity.wait_random_exponential(multiplier=limits.first_wait, max=limits.longest_wait)),
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                if first is not None:
+                    error, first = first, None
+                    raise error
+                self.usage.retries += 1
+                answer = await self._attempt(asked)
+        return answer
+
+    async def _attempt(self, asked: _Asked) -> Generation:
+        """One call and its answer, checked. Raises `CallError`."""
+        asked.attempts += 1
+        answer = await self._call(asked)
+        why = asked.question.check(answer.text)
+        if why is not None:
+            asked.unread = answer
+            asked.n_unread += 1
+            self.usage.faults[faults.MALFORMED] += 1
+            raise CallError(faults.MALFORMED, why)
+        return answer
+
+    async def _call(self, asked: _Asked) -> Generation:
         """One call. Raises `CallError`."""
         pace, slots = self._paced()
         # The call's name is unique to the question and the attempt; the prompt's markers come of it and the secret.
-        prompt = question.prompt(f"{key.hex()}/{number}")
+        prompt = asked.question.prompt(f"{asked.key.hex()}/{asked.attempts}")
         n_characters = sum(len(message["content"]) for message in prompt.messages)
-        sampling = _sampling(question.sampling, key, number, unread)
+        sampling = asked.sampling()
         if not self.client.constrains:
             sampling = replace(sampling, regex=None)
         usage = self.usage
         async with slots:
             if pace.limited:
                 try:
-                    await asyncio.wait_for(pace.turn(n_characters, sampling), max(0.0, _left(ends)))
+                    await asyncio.wait_for(pace.turn(n_characters, sampling), max(0.0, _left(asked.ends)))
                 except asyncio.TimeoutError:
-                    raise self._failed(_spent("while it waited for the rate limit")) from None
-            timeout = min(self.limits.timeout, _left(ends))
+                    raise self._spent("while it waited for the rate limit") from None
+            timeout = min(self.limits.timeout, _left(asked.ends))
             if timeout <= 0:
-                raise self._failed(_spent("before the call"))
+                raise self._spent("before the call")
             usage.calls += 1
             try:
                 answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
             except CallError as error:
-                raise self._failed(error)
+                self.usage.faults[error.cause] += 1
+                raise
         usage.answers += 1
         usage.prompt_characters += n_characters
         usage.prompt_tokens += answer.prompt_tokens
@@ -227,9 +246,9 @@ class Caller:
             self._check_constraint(sampling.regex, answer)
         return answer
 
-    def _failed(self, error: CallError) -> CallError:
-        self.usage.faults[error.cause] += 1
-        return error
+    def _spent(self, when: str) -> CallError:
+        self.usage.faults[faults.BUDGET] += 1
+        return CallError(faults.BUDGET, f"the time budget was spent {when}", retryable=False)
 
     def _check_constraint(self, regex: str, answer: Generation) -> None:
         """Counts whether the answer obeys; one that was cut by its length had no chance to."""
@@ -243,18 +262,41 @@ class Caller:
                     self.client.name,
                 )
 
-    def _key(self, question: Question) -> bytes:
-        sampling = question.sampling
-        drawn = [sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed, sampling.regex]
-        content = [KEY_VERSION, self.client.model, drawn, question.key]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
-
     def _paced(self) -> tuple[Pace, asyncio.Semaphore]:
         """Pace and free slots, shared by all batches under way."""
         running = asyncio.get_running_loop()
         if self._pace is None or self._pace[0] is not running:  # a forked child has another loop
             self._pace = (running, Pace(self.limits, self.usage), asyncio.Semaphore(self.limits.concurrency))
         return self._pace[1:]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A question under way."""
+
+    key: bytes
+    question: Question
+    ends: float
+    attempts: int = 0
+    n_unread: int = 0
+    unread: Generation | None = None
+    """The last answer that could not be read."""
+
+    def sampling(self) -> Sampling:
+        """That of the coming attempt: after answers that could not be read, a fresh seed and no greed."""
+        sampling = self.question.sampling
+        if not self.n_unread:
+            return sampling
+        seed = int.from_bytes(hashlib.sha256(self.key + str(self.attempts).encode()).digest()[:4], "big") >> 1
+        return replace(sampling, seed=seed, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
+
+
+def question_key(model: str, question: Question) -> bytes:
+    """The name of a question's answer: SHA-256 of the model, the sampling and `Question.key`."""
+    sampling = question.sampling
+    drawn = [sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed, sampling.regex]
+    content = [KEY_VERSION, model, drawn, question.key]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
 
 
 class _Wait:
@@ -267,18 +309,6 @@ class _Wait:
         error = state.outcome.exception()
         asked = error.retry_after if isinstance(error, CallError) else None
         return self.jittered(state) + (asked or 0.0)
-
-
-def _sampling(sampling: Sampling, key: bytes, number: int, unread: int) -> Sampling:
-    """The sampling of one attempt: after answers that could not be read, a fresh seed and no greed."""
-    if not unread:
-        return sampling
-    seed = int.from_bytes(hashlib.sha256(key + str(number).encode()).digest()[:4], "big") >> 1
-    return replace(sampling, seed=seed, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
-
-
-def _spent(when: str) -> CallError:
-    return CallError(faults.BUDGET, f"the time budget was spent {when}", retryable=False)
 
 
 def _left(ends: float) -> float:

@@ -8,16 +8,29 @@ they all live in this one, and callers hop to it once a batch.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
-_CLEAN_UP = 10.0
+
+class Closable(Protocol):
+    """What holds connections."""
+
+    async def close(self) -> None:
+        """Gives them back."""
+        ...
+
+
+_CLEAN_UP: Final = 10.0
 """Seconds that cancelled work has to close its files and connections."""
 
+_open: weakref.WeakSet[Closable] = weakref.WeakSet()
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _pid = 0
@@ -45,6 +58,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+def close_at_exit(holder: Closable) -> None:
+    """Closes the connections of `holder` when the interpreter ends, if they are still open by then."""
+    _open.add(holder)
+
+
 async def hop(work: Coroutine[Any, Any, T]) -> T:
     """Runs `work` on the loop and awaits it, from any event loop, the loop itself included."""
     loop = _running_loop()
@@ -61,6 +79,15 @@ def _running_loop() -> asyncio.AbstractEventLoop:
             threading.Thread(target=_serve, args=(loop,), name="rationale-rm-calls", daemon=True).start()
             _loop, _pid = loop, os.getpid()
         return _loop
+
+
+@atexit.register
+def _close_all() -> None:
+    if _loop is None or _pid != os.getpid():
+        return
+    for holder in list(_open):
+        with contextlib.suppress(Exception):  # nobody is left to hear of it
+            asyncio.run_coroutine_threadsafe(holder.close(), _loop).result(_CLEAN_UP)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

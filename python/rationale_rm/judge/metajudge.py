@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from rationale_rm import _core as core
 from rationale_rm import prompts
@@ -70,6 +70,18 @@ class MetaJudge:
         """The id of the prompt template, which is part of every cache key."""
         return prompts.template_id("metajudge")
 
+    def settings(self) -> dict[str, Any]:
+        """What its answers depend on besides the model, as plain JSON."""
+        return {
+            "template": self.template,
+            "samples": self.samples,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+            "constrain": self.constrain,
+            "reasoning_chars": self.reasoning_chars,
+        }
+
     async def match(self, requests: Sequence[MatchRequest], *, on_result: OnResult | None = None) -> list[MatchResult]:
         """One result for each request, in their order.
 
@@ -97,14 +109,14 @@ class MetaJudge:
 
         def questions() -> Iterator[Question]:
             for row, request in enumerate(requests):
-                settled = self._without_asking(request)
+                settled = self.without_asking(request)
                 if settled is not None:
                     settle(row, settled)
                     continue
                 under_way[row] = _Open(request)
                 for sample in range(self.samples):
                     places[next(numbers)] = row, sample
-                    yield self._question(request, sample)
+                    yield self.question(request, sample)
 
         def on_answer(number: int, answer: Answer) -> None:
             row, sample = places.pop(number)
@@ -115,15 +127,16 @@ class MetaJudge:
 
         await self.caller.ask(questions(), on_answer)
 
-    def _without_asking(self, request: MatchRequest) -> MatchResult | None:
-        """What needs no model: empty lists."""
+    def without_asking(self, request: MatchRequest) -> MatchResult | None:
+        """The result of a request that needs no model, for one of its lists is empty; None for others."""
         if not request.references:
             return self._made(request, error=NO_REFERENCES)
         if not request.reasons:
             return self._made(request, statuses=(MetaJudgeStatus.OK,))
         return None
 
-    def _question(self, request: MatchRequest, sample: int) -> Question:
+    def question(self, request: MatchRequest, sample: int = 0) -> Question:
+        """What the model is asked about a request."""
         n_references, n_reasons = len(request.references), len(request.reasons)
         reasoning = self.reasoning_chars if self.constrain else None
         regex = None

@@ -16,7 +16,7 @@ from rationale_rm.judge.faults import CallError
 _VERSION: Final = re.compile(r"[-@:](v?\d[\d.-]*|latest|preview)")
 
 
-def read_completion(raw: bytes, model: str, scrub: Callable[[str], str]) -> Generation:
+def read_completion(raw: str, model: str, scrub: Callable[[str], str]) -> Generation:
     """The answer in a body.
 
     Raises `CallError` for a body that is cut or no chat completion, that holds no text, or that another model
@@ -25,7 +25,7 @@ def read_completion(raw: bytes, model: str, scrub: Callable[[str], str]) -> Gene
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        start = scrub(raw[:80].decode("utf-8", "replace"))
+        start = scrub(raw[:4096])[:80]
         raise CallError(faults.BAD_BODY, f"the body is not JSON, or cut short; it begins {start!r}") from None
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
         said = scrub(json.dumps(body))[:200]

@@ -1,0 +1,162 @@
+"""``rationale-rm critique``: a GenRM gives reasons and a verdict about every pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Final
+
+import typer
+
+from rationale_rm.cli import asking, options, output
+from rationale_rm.cli.inputs import load_pairs
+from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings, Order, critique_id, question, shown
+from rationale_rm.critique import critique as run_critique
+from rationale_rm.data import LabelScale
+from rationale_rm.data.journal import JournalError
+from rationale_rm.data.write import critique_record
+from rationale_rm.judge import Caller, Limits, loop
+from rationale_rm.judge.caller import Question
+from rationale_rm.types import Critique, Pair
+
+EPILOG: Final = """\
+Examples:
+
+\b
+  rationale-rm critique pairs.jsonl critiques.jsonl --model openai:my-genrm@http://127.0.0.1:8000/v1
+      one answer a pair; then: rationale-rm match critiques.jsonl matches.jsonl --judge …
+  rationale-rm critique pairs.jsonl critiques.jsonl --model vllm:./checkpoint --both-orders
+      a checkpoint in this process; every pair is shown in both orders
+  rationale-rm critique pairs.jsonl critiques.jsonl --model openai:gpt-4.1 --dry-run
+      calls, tokens and cost; the key is read from OPENAI_API_KEY
+
+Stopped in any way, the same command goes on where it was. An answer that breaks the form is the model's own fault:
+it is kept as it is, and counts as wrong. A call that failed is kept with its cause and asked again by the next run.
+"""
+
+
+def critique(
+    inputs: options.Inputs,
+    out: options.Out,
+    model: Annotated[
+        str, typer.Option(help="openai:NAME@URL (several URLs with commas), openai:NAME, vllm:PATH or hf:PATH.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What the output calls the model (NAME-checklist …). Default: its own name.")
+    ] = None,
+    order: Annotated[
+        Order,
+        typer.Option(
+            help="Which response is shown first: as given, swapped, both (two answers), or random (a draw a pair)."
+        ),
+    ] = "given",
+    both_orders: Annotated[bool, typer.Option("--both-orders", help="The same as --order both.")] = False,
+    n_reasons: Annotated[
+        int, typer.Option(min=0, max=100, help="Reasons to ask for; 0 leaves the number to the model, as in training.")
+    ] = N_REASONS,
+    samples: Annotated[int, typer.Option(min=1, max=1024, help="Answers a pair and order.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Several samples need more than 0.")] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0.000001, max=1, help="Nucleus of the sampling.")] = 1.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens that an answer may have.")] = MAX_TOKENS,
+    constrain: Annotated[
+        bool,
+        typer.Option(
+            "--constrain/--no-constrain",
+            help="Hold answers to the form (vLLM). Off: form is part of what a GenRM is judged by.",
+        ),
+    ] = False,
+    label_scale: Annotated[
+        LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
+    ] = None,
+    concurrency: options.Concurrency = 64,
+    requests_per_minute: options.Rpm = None,
+    tokens_per_minute: options.Tpm = None,
+    timeout: options.Timeout = 300.0,
+    attempts: options.Attempts = 6,
+    time_budget: options.Budget = None,
+    cache: options.CachePath = None,
+    no_cache: options.NoCache = False,
+    key_env: options.KeyVariable = "OPENAI_API_KEY",
+    prices: options.Prices = None,
+    resume: options.Resume = True,
+    dry_run: options.DryRun = False,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    max_failure_rate: options.MaxFailureRate = 0.05,
+    json_path: options.Summary = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Ask a GenRM about every pair: reasons in falling importance, then a verdict.
+
+    Reads pairs in the public RationaleRM schema (human reasons and labels may be missing) and writes one line for each
+    answer: the pair with the model's reasons, verdict and whole text. Verdicts are about response 1 and 2, also where
+    the pair was shown swapped.
+    """
+    how = options.Asking(
+        limits=Limits(
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            attempts=attempts,
+            timeout=timeout,
+            batch_budget=time_budget,
+        ),
+        cache=cache,
+        no_cache=no_cache,
+        key_variable=key_env,
+        prices=prices,
+        resume=resume,
+        dry_run=dry_run,
+        limit=limit,
+        max_failure_rate=max_failure_rate,
+        summary=json_path,
+        quiet=quiet,
+    )
+    spec = asking.read_spec(model)
+    try:
+        settings = CritiqueSettings(
+            order="both" if both_orders else order,
+            samples=samples,
+            n_reasons=n_reasons or None,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            max_tokens=max_tokens,
+            constrain=constrain,
+        )
+    except ValueError as error:
+        output.fail(str(error), output.USAGE)
+    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": json_path})
+    progress = output.Progress(quiet)
+    loaded = load_pairs(files, progress=progress, what="ask about", label_scale=label_scale, need_references=False)
+    progress.done()
+    pairs = loaded.pairs[:limit]
+    called = name or (spec.name if spec.kind == "openai" else os.path.basename(os.path.normpath(spec.name)))
+    made_by = {"command": "critique", "model": f"{spec.kind}:{spec.name}", "name": called, **settings.to_dict()}
+    caller = asking.open_caller(spec, how)
+    wanted = [critique_id(pair.id, *showing) for pair in pairs for showing in shown(pair.id, settings)]
+    if dry_run:
+        done = asking.done_before(out, made_by, how)
+        asking.show_plan(_questions(caller, pairs, settings, done), caller, how, len(done.intersection(wanted)), [])
+        return
+    run = asking.Run(out, made_by, how, caller)
+    run.n_wanted = len(set(wanted) - run.journal.done)
+
+    def on_critique(pair: Pair, answer: Critique) -> None:
+        run.keep(critique_record(pair, answer, called), answer.error)
+
+    stopped = None
+    try:
+        loop.run(run_critique(caller, pairs, on_critique, settings, done=run.journal.done.__contains__))
+    except asking.TooManyFailuresError:
+        pass
+    except JournalError as error:
+        stopped = str(error)
+    run.finish("critique", loaded.bad, loaded.n_lines, stopped=stopped)
+
+
+def _questions(caller: Caller, pairs: Sequence[Pair], settings: CritiqueSettings, done: set[str]) -> Iterator[Question]:
+    for pair in pairs:
+        for swapped, sample in shown(pair.id, settings):
+            if critique_id(pair.id, swapped, sample) not in done:
+                yield question(caller, pair, swapped, sample, settings)

@@ -1,0 +1,257 @@
+"""``rationale-rm match``: a judge says which model reasons are the human ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+
+from rationale_rm.cli import asking, options, output
+from rationale_rm.cli.inputs import load_pairs
+from rationale_rm.data import LabelScale, Loaded
+from rationale_rm.data.journal import JournalError
+from rationale_rm.data.write import pair_record
+from rationale_rm.judge import Judge, Limits, MetaJudge, loop
+from rationale_rm.judge.caller import Question
+from rationale_rm.judge.metajudge import MAX_TOKENS, REASONING_CHARACTERS
+from rationale_rm.judge.spec import Spec
+from rationale_rm.judge.stream import match_each
+from rationale_rm.metrics import critiques
+from rationale_rm.types import MatchRequest, MatchResult, Pair
+
+EPILOG: Final = """\
+Examples:
+
+\b
+  rationale-rm match critiques.jsonl matches.jsonl --judge openai:Qwen/Qwen3-235B@http://127.0.0.1:8000/v1
+      a MetaJudge on a vLLM server; then: rationale-rm score matches.jsonl
+  rationale-rm match critiques.jsonl matches.jsonl --judge openai:gpt-4.1-mini --dry-run
+      what it would cost; the key is read from OPENAI_API_KEY
+  rationale-rm match pairs.jsonl matches.jsonl --judge embedding:./all-MiniLM-L6-v2
+      no LLM at hand: a sentence-embedding model stands in
+
+Stopped in any way, the same command goes on where it was. Failed requests are kept with their cause, score as NaN
+and are asked again by the next run.
+"""
+
+
+class _Item(NamedTuple):
+    pair: Pair
+    model: str
+    request: MatchRequest
+
+
+def match(
+    inputs: options.Inputs,
+    out: options.Out,
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="openai:NAME@URL (several URLs with commas), openai:NAME, vllm:PATH, hf:PATH, or without an LLM: "
+            "lexical, embedding[:MODEL]."
+        ),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="GenRM whose reasons are judged; may be repeated. Default: all in the data."),
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="Lists are cut to this length before judging; 0 keeps all.")
+    ] = 5,
+    samples: Annotated[
+        int, typer.Option(min=1, max=64, help="Answers of the judge a request; the scores of each cell are averaged.")
+    ] = 1,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, max=2, help="Default: 0, with several samples 0.7.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens that an answer may have.")] = MAX_TOKENS,
+    constrain: Annotated[
+        bool,
+        typer.Option(
+            "--constrain/--no-constrain",
+            help="Ask the server to hold answers to the form (vLLM's structured_outputs); servers that cannot are "
+            "asked without.",
+        ),
+    ] = True,
+    reasoning_chars: Annotated[
+        int, typer.Option(min=0, max=20_000, help="Characters of free reasoning in a constrained answer.")
+    ] = REASONING_CHARACTERS,
+    label_scale: Annotated[
+        LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
+    ] = None,
+    concurrency: options.Concurrency = 64,
+    requests_per_minute: options.Rpm = None,
+    tokens_per_minute: options.Tpm = None,
+    timeout: options.Timeout = 300.0,
+    attempts: options.Attempts = 6,
+    time_budget: options.Budget = None,
+    cache: options.CachePath = None,
+    no_cache: options.NoCache = False,
+    key_env: options.KeyVariable = "OPENAI_API_KEY",
+    prices: options.Prices = None,
+    resume: options.Resume = True,
+    dry_run: options.DryRun = False,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    max_failure_rate: options.MaxFailureRate = 0.05,
+    json_path: options.Summary = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Match model reasons with human ones through a judge, for `rationale-rm score`.
+
+    Reads pairs with human reasons and a model's reasons (public RationaleRM schema, such as `rationale-rm critique`
+    writes) and asks the judge, for each human reason, which model reason fulfils it and how far. Writes one
+    line for each pair and model, in the layout of MetaJudge result files.
+    """
+    how = options.Asking(
+        limits=Limits(
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            attempts=attempts,
+            timeout=timeout,
+            batch_budget=time_budget,
+        ),
+        cache=cache,
+        no_cache=no_cache,
+        key_variable=key_env,
+        prices=prices,
+        resume=resume,
+        dry_run=dry_run,
+        limit=limit,
+        max_failure_rate=max_failure_rate,
+        summary=json_path,
+        quiet=quiet,
+    )
+    spec = asking.read_spec(judge, judge=True)
+    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": json_path})
+    progress = output.Progress(quiet)
+    only = model[0] if model is not None and len(model) == 1 else None
+    loaded = load_pairs(files, progress=progress, what="match", label_scale=label_scale, model=only)
+    progress.done()
+    items = _items(loaded, model, top_k or None, limit)
+
+    cut = {"judge": f"{spec.kind}:{spec.name}", "top_k": top_k or None}
+    if spec.is_local_judge:
+        _match_locally(spec, items, out, cut, how, loaded)
+        return
+    caller = asking.open_caller(spec, how)
+    try:
+        metajudge = MetaJudge(
+            caller,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+            max_tokens=max_tokens,
+            constrain=constrain,
+            reasoning_chars=reasoning_chars,
+        )
+    except ValueError as error:
+        output.fail(str(error), output.USAGE)
+    made_by = {"command": "match", **cut, **metajudge.settings()}
+    if dry_run:
+        done = asking.done_before(out, made_by, how)
+        waiting = [item for item in items if item.request.id not in done]
+        asking.show_plan(_questions(metajudge, waiting), caller, how, len(items) - len(waiting), [])
+        return
+    run = asking.Run(out, made_by, how, caller)
+    _match_all(metajudge, items, run, loaded)
+
+
+def _match_locally(
+    spec: Spec, items: Sequence[_Item], out: str, cut: dict[str, Any], how: options.Asking, loaded: Loaded
+) -> None:
+    from rationale_rm.judge.local import open_local
+
+    made_by = {"command": "match", **cut}
+    if how.dry_run:
+        done = len(asking.done_before(out, made_by, how))
+        output.emit(f"judge: {spec.kind}, in this process\nanswers there already: {done:,}\ncalls: 0\ncost: none\n")
+        return
+    try:
+        judge = open_local(spec.kind, spec.name)
+    except (ImportError, ValueError, OSError) as error:
+        output.fail(str(error))
+    run = asking.Run(out, made_by, how)
+    if judge.stand_in is not None and not how.quiet:
+        output.note(judge.stand_in)
+    _match_all(judge, items, run, loaded)
+
+
+def _match_all(judge: Judge, items: Sequence[_Item], run: asking.Run, loaded: Loaded) -> None:
+    waiting = {item.request.id: item for item in items if item.request.id not in run.journal.done}
+    run.n_wanted = len(waiting)
+
+    def on_result(result: MatchResult) -> None:
+        item = waiting[result.request_id]
+        error = None if result.answered else (result.error or "unreadable")
+        run.keep(_record(item, result, judge.stand_in), error)
+
+    stopped = None
+    try:
+        loop.run(match_each(judge, (item.request for item in waiting.values()), on_result))
+    except asking.TooManyFailuresError:
+        pass
+    except JournalError as error:
+        stopped = str(error)
+    run.finish("match", loaded.bad, loaded.n_lines, stopped=stopped)
+
+
+def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limit: int | None) -> list[_Item]:
+    """What is to be judged: each model's reasons about each of the first `limit` pairs."""
+    for name in wanted or ():
+        if name not in loaded.models:
+            output.fail(f"--model {name}: the data hold {', '.join(loaded.models) or 'no model'}", output.USAGE)
+    if not loaded.models:
+        output.fail(
+            "nothing to match: no record holds a model's answer; run rationale-rm critique first, or add M-checklist "
+            "(a list of reasons) or M-generated_text (the transcript) for a model M"
+        )
+    pairs = loaded.pairs[:limit]
+    by_id = {pair.id: pair for pair in pairs}
+    items = []
+    for name in dict.fromkeys(wanted or loaded.models):
+        for critique in critiques(pairs, name):
+            if critique.reasons is None:
+                continue
+            pair = by_id[critique.pair_id]
+            request = MatchRequest(
+                id=f"{pair.id}/{name}",
+                critique_id=critique.id,
+                pair_id=pair.source_id,
+                model=name,
+                references=pair.references,
+                reasons=critique.reasons[:top_k],
+                swapped=critique.swapped,
+            )
+            items.append(_Item(pair, name, request))
+    # Records of one pair follow one another, so that a server's prefix cache serves them.
+    order = {pair.source_id: number for number, pair in reversed(list(enumerate(pairs)))}
+    return sorted(items, key=lambda item: order[item.pair.source_id])
+
+
+def _questions(judge: MetaJudge, items: Sequence[_Item]) -> Iterator[Question]:
+    for item in items:
+        if judge.without_asking(item.request) is None:
+            yield from (judge.question(item.request, sample) for sample in range(judge.samples))
+
+
+def _record(item: _Item, result: MatchResult, stand_in: str | None) -> dict[str, Any]:
+    """One line of output: the layout of MetaJudge result files, with what that leaves open."""
+    status = "success" if result.answered else "format_error" if result.samples else "error"
+    record: dict[str, Any] = {
+        "id": item.request.id,
+        "judge": result.judge,
+        "model": item.model,
+        "status": status,
+        "samples": [{"generated_text": text} for text in result.samples],
+        "metadata": pair_record(item.pair, [item.model]),
+    }
+    if result.error is not None:
+        record["error_message"] = result.error
+    if stand_in is not None:
+        record["stand_in"] = stand_in
+    if result.answered and not result.samples:
+        record["scores"] = [[reference + 1, reason + 1, score] for reference, reason, score in result.entries]
+    return record

@@ -1,0 +1,101 @@
+"""Options that the subcommands which ask a model share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rationale_rm.judge import Limits
+
+Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Calls under way at once.")]
+Rpm = Annotated[
+    float | None,
+    typer.Option("--requests-per-minute", min=0.001, help="Calls a minute at the most. Default: no limit."),
+]
+Tpm = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-minute",
+        min=1,
+        help="Tokens a minute at the most, prompts and answers (estimated). Default: no limit.",
+    ),
+]
+Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds that one call may take.")]
+Attempts = Annotated[int, typer.Option(min=1, max=1000, help="Calls for one answer before it counts as failed.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--time-budget",
+        min=0.001,
+        help="Seconds for the whole run; what is not answered by then ends as failed, and a later run asks it again.",
+    ),
+]
+CachePath = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="FILE",
+        help="Where answers are kept for later runs. Default: answers.sqlite in the user's cache folder.",
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no answers beside the output.")]
+KeyVariable = Annotated[
+    str, typer.Option("--key-env", metavar="NAME", help="Environment variable that holds the server's key.")
+]
+Prices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help='JSON table of prices, US dollars a million tokens: {"as_of": DAY, "models": {NAME: {"input": 2.0, '
+        '"output": 8.0, "cached_input": 0.5}}}.',
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Go on from what OUT holds, asking only for what is missing or failed; --no-resume wants a new file.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print calls, tokens and cost to come, and ask nothing.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Take the first so many records of the input only.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of sampling and of random orders.")]
+MaxFailureRate = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Stop when a larger share of the answers asked for has failed for good."),
+]
+Summary = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write counts, tokens, cost and bad lines as JSON; - for standard output."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and the number of bad lines only.")]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN…", help="JSON Lines (plain, .gz, .zst), Parquet, folders of them, or - for standard input."
+    ),
+]
+Out = Annotated[
+    str, typer.Argument(metavar="OUT", help="Output, JSON Lines; a file that a stopped run left is continued.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a run asks: the values of the options above."""
+
+    limits: Limits
+    cache: str | None
+    no_cache: bool
+    key_variable: str
+    prices: str | None
+    resume: bool
+    dry_run: bool
+    limit: int | None
+    max_failure_rate: float
+    summary: str | None
+    quiet: bool
