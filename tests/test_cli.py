@@ -14,7 +14,7 @@ import pytest
 import rationale_rm
 from rationale_rm.cli import output
 from rationale_rm.cli.main import app
-from records import judge_text, pair, result, transcript, write
+from records import critiqued, judge_text, matched, pair, result, transcript, write
 from typer.testing import CliRunner
 
 HOSTILE = "\x1b[31m[red]bold[/red][link=http://x]\x07\u202e\u2028 \ud800 [/]"
@@ -282,6 +282,126 @@ def test_lexical_says_that_it_is_a_stand_in_everywhere(tmp_path):
     assert any("rough stand-in" in note for note in document["notes"])
     assert document["settings"]["scorer"] == "token_set"
     assert all("rough stand-in" in row for row in (tmp_path / "o.csv").read_text().splitlines()[1:])
+
+
+# What critique and match write.
+
+
+def run_of(path, judge="openai:j@http://127.0.0.1/v1", *, model="m", score=0.5, swaps=(False, True), **changes):
+    """Lines of a critique and a match run over four pairs, in one file."""
+    rows = []
+    for number in range(4):
+        for swapped in swaps:
+            verdict = "A>B" if number or not swapped else "B>A"  # the first pair is judged by place
+            record = critiqued(pair(id=f"p{number}"), verdict, swapped=swapped, model=model)
+            answer = judge_text((1, 1, score), (2, 0, 0))
+            rows.append(
+                matched(record, *([] if "scores" in changes else [answer]), judge=judge, model=model, **changes)
+            )
+    return write(path, *rows)
+
+
+def test_from_critique_over_match_to_score(tmp_path):
+    """Authored lines of both layouts, with a failure that a later line makes good and one that stays."""
+    critiques = [
+        critiqued(pair(id="p1"), error="timed out"),
+        critiqued(pair(id="p2"), "A>B"),
+        critiqued(pair(id="p2"), "B>A", swapped=True),
+        critiqued(pair(id="p1"), "A>>B"),
+        critiqued(pair(id="p1"), error="timed out", swapped=True),
+    ]
+    first = write(tmp_path / "critiques.jsonl", *critiques)
+    document = scored(first, "--judge", "none")
+    (model,) = document["models"]
+    assert (document["input"]["n_lines"], document["input"]["n_pairs"], document["input"]["n_records"]) == (5, 2, 4)
+    assert (model["n_pairs"], model["n_answers"], model["n_missing"]) == (2, 3, 1)
+    assert model["overall"]["oa"]["value"] == pytest.approx(2 / 3)
+    assert "m: no answer in the data for 1 of 4 pairs, orders and samples." in document["notes"]
+
+    done = [critiques[number] for number in (1, 2, 3)]
+    lines = [matched(done[0], error="server_error: 500")]
+    lines += [matched(record, judge_text((1, 1, 1), (2, 2, 0.5))) for record in done]
+    second = write(tmp_path / "matches.jsonl", *lines, matched(done[1], "cut <RESULT_START>", status="format_error"))
+    document = scored(second)
+    (model,) = document["models"]
+    assert (model["n_pairs"], model["n_answers"], model["judge_statuses"]) == (2, 3, {"ok": 2, "unclosed_block": 1})
+    assert model["overall"]["rc"]["value"] == 0.75
+    assert model["judges"] == [{"name": "openai:j@http://127.0.0.1/v1", "stand_in": None}]
+    assert model["orders"]["order_consistency"] | {"value": 0, "n": 1} == model["orders"]["order_consistency"]
+    out = invoke("score", second).stdout
+    assert out.startswith("2 pairs in 3 records, 1 model, mode paper, judge: openai:j@http://127.0.0.1/v1\n")
+    together = scored(second, first)
+    assert together["models"][0]["overall"] == model["overall"]
+    assert together["models"][0]["n_missing"] == 1
+
+
+def test_order_consistency_and_position_bias_are_told(tmp_path):
+    path = run_of(tmp_path / "x.jsonl")
+    document = scored(path)
+    orders = document["models"][0]["orders"]
+    assert (orders["order_consistency"]["value"], orders["position_bias"]["value"]) == (0.75, 0.25)
+    note = next(note for note in document["notes"] if "both orders" in note)
+    assert note.startswith("m: of 4 pairs shown in both orders 4 have two verdicts: order consistency 0.750 [")
+    assert "position bias +0.250 [" in note
+    assert "order consistency 0.750" in " ".join(invoke("score", path).stdout.split())
+    one = run_of(tmp_path / "y.jsonl", swaps=(False,))
+    assert scored(one)["models"][0]["orders"] == {}
+    assert "both orders" not in invoke("score", one).stdout
+
+
+def test_a_local_judge_is_named_wherever_its_scores_appear(tmp_path):
+    text = "Sentence embeddings stand in for a judge."
+    path = run_of(tmp_path / "x.jsonl", "embedding:a/path", scores=[[1, 1, 0.5]], stand_in=text)
+    done = invoke("score", path, "--csv", tmp_path / "o.csv", "--samples", tmp_path / "s.csv")
+    assert done.exit_code == 0, done.output
+    head, table, _ = done.stdout.partition("Overall")
+    assert "judge: embedding:a/path (a stand-in)" in head
+    assert (f"embedding:a/path: {text}" in head, done.stdout.count(text), table) == (True, 1, "Overall")
+    document = scored(path)
+    assert f"embedding:a/path: {text}" in document["notes"]
+    assert document["models"][0]["judges"] == [{"name": "embedding:a/path", "stand_in": text}]
+    assert document["models"][0]["overall"]["rc"]["value"] == 0.25
+    for name, column in (("o.csv", "judge"), ("s.csv", "scored_by")):
+        rows = list(csv.DictReader((tmp_path / name).read_text("utf-8").splitlines()))
+        assert {row[column] for row in rows} == {"embedding:a/path (a stand-in)"}
+    # scores that are not shown are not spoken of
+    assert text not in invoke("score", path, "--judge", "none").stdout
+
+
+def test_models_of_different_judges_are_not_compared_in_silence(tmp_path):
+    paths = [
+        run_of(tmp_path / "m.jsonl", "openai:j@http://127.0.0.1/v1"),
+        run_of(tmp_path / "n.jsonl", "lexical", model="n", scores=[[1, 1, 1]], stand_in="Words alone."),
+    ]
+    done = invoke("score", *paths, "--json", tmp_path / "o.json", "--csv", tmp_path / "o.csv")
+    assert "judge: openai:j@http://127.0.0.1/v1, lexical (a stand-in)" in done.stdout
+    note = (
+        "The models were scored by different judges, so their scores do not compare: "
+        "m by openai:j@http://127.0.0.1/v1; n by lexical."
+    )
+    assert note in json.loads((tmp_path / "o.json").read_text())["notes"]
+    judges = {row["model"]: row["judge"] for row in csv.DictReader((tmp_path / "o.csv").read_text().splitlines())}
+    assert judges == {
+        "m": "openai:j@http://127.0.0.1/v1",
+        "n": "lexical (a stand-in)",
+        "m minus n": "openai:j@http://127.0.0.1/v1, lexical (a stand-in)",
+    }
+    assert "different judges" not in invoke("score", paths[0]).stdout
+
+
+def test_several_judges_of_one_model_are_told(tmp_path):
+    rows = [matched(critiqued(pair(id=name)), judge_text((1, 1, 1), (2, 0, 0)), judge=name) for name in "ab"]
+    notes = scored(write(tmp_path / "x.jsonl", *rows))["notes"]
+    assert "m was scored by 2 judges: a, b." in notes
+
+
+def test_samples_tell_the_orders_apart(tmp_path):
+    done = invoke("score", run_of(tmp_path / "x.jsonl"), "--samples", "-")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["id"], row["pair_id"], row["swapped"]) for row in rows[:2]] == [
+        ("p0", "p0", "False"),
+        ("p0#swapped", "p0", "True"),
+    ]
 
 
 def test_judge_none_gives_outcomes_alone(results):

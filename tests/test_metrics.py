@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
-from rationale_rm import RationaleError, data, metrics, types
+from rationale_rm import RationaleError, bootstrap_ci, data, metrics, paired_bootstrap, types
 from rationale_rm.metrics import Settings
-from records import judge_text, pair, result, transcript
+from records import critiqued, judge_text, matched, pair, result, transcript
 from scipy.optimize import linear_sum_assignment
 
 
@@ -364,6 +364,187 @@ def test_only_pairs_that_both_answered_are_compared(tmp_path):
     comparison = metrics.compare(*(metrics.evaluate(pairs, name) for name in "mn"))
     assert comparison.differences["rc"].n == 8
     assert comparison.differences["oa"].n == 10
+
+
+# Both orders, several samples, local judges.
+
+
+def test_a_verdict_of_a_swapped_text_is_flipped_back():
+    line = critiqued(pair(), "A>>B", swapped=True)
+    unparsed = {name: value for name, value in line.items() if name != "m-label"}
+    for record in (line, unparsed):
+        (critique,) = metrics.critiques(load(record), "m")
+        assert (critique.verdict, critique.status, critique.swapped, critique.sample) == (
+            2,
+            types.GenrmStatus.OK,
+            True,
+            0,
+        )
+        assert r"\boxed{B>>A}" in critique.text
+    (critique,) = metrics.critiques(load(critiqued(pair(), None, swapped=True, sample=3)), "m")
+    assert (critique.verdict, critique.sample, critique.id) == (None, 3, "p1#swapped#3/m/3")
+
+
+def test_requests_say_what_was_shown():
+    pairs = load(critiqued(pair(), swapped=True))
+    (request,) = metrics.match_requests({found.id: found for found in pairs}, metrics.critiques(pairs, "m"))
+    assert request.swapped
+
+
+def locally(number, scores, swapped=False, **changes):
+    record = critiqued(pair(id=f"p{number}"), swapped=swapped)
+    return matched(record, judge="lexical", scores=scores, stand_in="no LLM", **changes)
+
+
+def test_recorded_cells_are_scored_and_their_faults_named():
+    rows = [
+        locally(0, [[1, 1, 0.25], [1, 2, 1], [2, 2, 0.75]]),  # R1@S2 alone is worth as much as R1@S1 + R2@S2
+        locally(1, []),
+        locally(2, [[1, 3, 1]]),
+        locally(3, None, status="error", error_message="no memory"),
+    ]
+    pairs = load(*rows)
+    scores = metrics.evaluate(pairs, "m")
+    assert scores.statuses["judge"] == ("ok", "ok", "reason_out_of_range", "judge_error")
+    np.testing.assert_array_equal(scores.columns["rc"], [0.5, 0, np.nan, np.nan])
+    assert scores.judges == (("lexical", "no LLM"),)
+    assert scores.to_dict()["judges"] == [{"name": "lexical", "stand_in": "no LLM"}]
+    assert (scores.n_failed_samples, scores.overall["rc"].n_total) == (1, 4)
+    by_id = {found.id: found for found in pairs}
+    results = metrics.read_judge(metrics.match_requests(by_id, metrics.critiques(pairs, "m")), by_id)
+    assert [answer.judge for answer in results] == ["lexical"] * 4
+    assert results[0].entries == ((0, 0, 0.25), (0, 1, 1.0), (1, 1, 0.75))
+    assert (results[3].answered, results[3].error) == (False, "no memory")
+
+
+def test_recorded_cells_are_used_in_reference_mode_too():
+    """Several R may share one S there."""
+    pairs = load(locally(0, [[1, 2, 1], [2, 2, 1]]))
+    assert value(metrics.evaluate(pairs, "m", Settings(mode="reference"))) == 1
+    assert value(metrics.evaluate(pairs, "m")) == 0.5
+
+
+def test_cells_stand_over_samples():
+    row = locally(0, [[1, 1, 1], [2, 2, 1]], samples=[{"generated_text": judge_text((1, 0, 0), (2, 0, 0))}])
+    assert value(metrics.evaluate(load(row), "m")) == 1
+
+
+def ordered(count, verdicts, score=lambda number, swapped: 0.5):
+    """Pairs in both orders; `verdicts` of a number: about responses 1 and 2, first order and swapped."""
+    records = []
+    for number in range(count):
+        for swapped in (False, True):
+            record = critiqued(pair(id=f"p{number}"), verdicts(number)[swapped], swapped=swapped)
+            records.append(matched(record, judge_text((1, 1, score(number, swapped)), (2, 0, 0))))
+    return load(*records)
+
+
+def test_two_orders_of_a_pair_are_one_draw_of_the_bootstrap():
+    pairs = ordered(30, lambda number: ["A>B", "A>B"], lambda number, swapped: number % 5 / 4)
+    both = metrics.evaluate(pairs, "m", Settings(seed=5)).overall["rc"]
+    one = metrics.evaluate(pairs[::2], "m", Settings(seed=5)).overall["rc"]
+    assert (both.n, one.n) == (60, 30)
+    # twice the same rows tell no more than once
+    assert (both.value, both.low, both.high) == pytest.approx((one.value, one.low, one.high))
+    column = np.array([number % 5 / 8 for number in range(30) for _ in range(2)])
+    naive = bootstrap_ci(column, seed=5)
+    assert both.high - both.low > 1.2 * (naive.high - naive.low)
+    want = bootstrap_ci(column, clusters=np.repeat(np.arange(30), 2), seed=5)
+    assert (both.low, both.high) == (want.low, want.high)
+    single = metrics.evaluate(pairs[:2], "m").overall["rc"]
+    assert (single.value, single.low, single.n, single.unavailable) == (0, None, 2, metrics.ONE_PAIR)
+
+
+def test_rows_without_an_answer_leave_the_clusters_in_step():
+    pairs = ordered(12, lambda number: ["A>B", "B>A"], lambda number, swapped: (number + swapped) % 4 / 4)
+    cut = [found for number, found in enumerate(pairs) if number % 7]
+    figure = metrics.evaluate(cut, "m", Settings(seed=2)).overall["oa"]
+    known = [number for number in range(24) if number % 7]
+    want = bootstrap_ci(
+        np.array([float(number % 2 == 0) for number in known]),
+        clusters=np.array([number // 2 for number in known]),
+        seed=2,
+    )
+    assert (figure.value, figure.low, figure.high) == (want.mean, want.low, want.high)
+
+
+def test_models_are_compared_pair_by_pair_in_both_orders(tmp_path):
+    records = []
+    for number in range(20):
+        for swapped in (False, True):
+            for model, score in (("m", 1), ("n", (number * 7 % 5) / 8)):
+                record = critiqued(pair(id=f"p{number}"), swapped=swapped, model=model)
+                records.append(matched(record, judge_text((1, 1, score), (2, 0, 0)), model=model))
+    pairs = joined(records, tmp_path)
+    scores = [metrics.evaluate(pairs, name, Settings(seed=1)) for name in "mn"]
+    found = metrics.compare(*scores).differences["rc"]
+    want = paired_bootstrap(
+        scores[0].columns["rc"], scores[1].columns["rc"], clusters=np.repeat(np.arange(20), 2), seed=1
+    )
+    assert (found.n, found.value, found.low, found.high) == (40, want.difference, want.low, want.high)
+    naive = paired_bootstrap(scores[0].columns["rc"], scores[1].columns["rc"], seed=1)
+    assert found.high - found.low > 1.2 * (naive.high - naive.low)
+
+
+def test_order_consistency_and_position_bias_by_hand():
+    verdicts = [
+        ("A>B", "A>>B"),  # the same side: consistent, one vote each place
+        ("A>B", "B>A"),  # always the first place
+        ("B>A", "A>B"),  # always the second
+        ("A>>B", "B>>A"),  # first
+        ("A=B", "A=B"),  # consistent tie
+        ("A=B", "B>A"),  # a tie, then the first place
+        ("A>B", None),  # no second verdict
+    ]
+    scores = metrics.evaluate(ordered(len(verdicts), lambda number: verdicts[number]), "m")
+    consistency, bias = (scores.orders[name] for name in metrics.ORDERS)
+    assert (consistency.n, consistency.n_total, bias.n) == (6, 7, 6)
+    assert consistency.value == pytest.approx(2 / 6)
+    assert consistency.pessimistic == pytest.approx(2 / 7)
+    assert bias.value == pytest.approx((0 + 1 - 1 + 1 + 0 + 0.5) / 6)
+    assert bias.pessimistic is None
+    assert consistency.low <= consistency.value <= consistency.high
+    assert scores.to_dict()["orders"]["position_bias"]["value"] == bias.value
+
+
+def test_orders_of_different_samples_are_not_mixed():
+    lines = [
+        critiqued(pair(), "A>B", sample=0),
+        critiqued(pair(), "B>A", sample=1),
+        critiqued(pair(), "B>A", swapped=True, sample=1),
+        critiqued(pair(), "B>A", swapped=True, sample=2),
+    ]
+    consistency = metrics.evaluate(load(*lines), "m", Settings(judge="none")).orders["order_consistency"]
+    assert (consistency.value, consistency.n, consistency.n_total) == (1, 1, 1)
+
+
+def test_without_both_orders_nothing_is_said_of_them():
+    assert metrics.evaluate(load(critiqued(pair(), swapped=True)), "m", Settings(judge="none")).orders == {}
+    silent = ordered(2, lambda number: (None, "A>B"))
+    orders = metrics.evaluate(silent, "m", Settings(judge="none")).orders
+    assert [(figure.value, figure.n, figure.n_total) for figure in orders.values()] == [(None, 0, 2)] * 2
+
+
+def test_failed_orders_are_missing_and_orders_not_asked_for_are_not():
+    lines = [
+        critiqued(pair(id="p1")),
+        critiqued(pair(id="p1"), swapped=True, error="timed out"),
+        critiqued(pair(id="p2"), error="timed out"),
+        critiqued(pair(id="p2"), swapped=True, error="timed out"),
+        critiqued(pair(id="p3"), swapped=True),  # a random order
+        pair(id="p3"),
+    ]
+    scores = metrics.evaluate(load(*lines), "m", Settings(judge="none"))
+    assert (scores.pair_ids, scores.n_pairs) == (("p1", "p3#swapped"), 2)
+    assert (scores.n_missing, scores.n_expected) == (3, 5)  # p1 swapped, and both orders of p2
+
+
+def test_rows_say_which_order_they_are():
+    rows = list(metrics.evaluate(ordered(1, lambda number: ("A>B", "B>A")), "m").samples())
+    assert [(row["id"], row["pair_id"], row["swapped"], row["sample"], row["verdict"]) for row in rows] == [
+        ("p0", "p0", False, 0, "A>B"),
+        ("p0#swapped", "p0", True, 0, "B>A"),
+    ]
 
 
 def test_models_under_different_settings_are_not_compared():

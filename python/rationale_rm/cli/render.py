@@ -69,7 +69,7 @@ def scores_table(scores: Sequence[ModelScores]) -> Table:
     table = _table("Overall", ["model", *(HEADINGS[name] for name in shown), "pairs", "judged"])
     for model in scores:
         name = Text(safe(model.model, 40), style="bold")
-        table.add_row(name, *_figures(model.overall, shown, len(model.pair_ids)))
+        table.add_row(name, *_figures(model.overall, shown, model.n_pairs))
     return table
 
 
@@ -84,10 +84,14 @@ def domains_table(scores: Sequence[ModelScores]) -> Table:
             table.add_row(
                 Text(safe(domain, 40)) if number == 0 else "",
                 Text(safe(model.model, 40), style="bold"),
-                *_figures(model.by_domain[domain], shown, model.domains.count(domain)),
+                *_figures(model.by_domain[domain], shown, _n_pairs(model, domain)),
                 end_section=number == len(held) - 1,
             )
     return table
+
+
+def _n_pairs(model: ModelScores, domain: str) -> int:
+    return len({source for source, name in zip(model.source_ids, model.domains, strict=True) if name == domain})
 
 
 def _figures(figures: Mapping[str, Figure], shown: Sequence[str], pairs: int) -> list[Text]:
@@ -111,7 +115,7 @@ def comparison_table(comparison: Comparison) -> Group:
     """The differences of two models, with McNemar's test of their verdicts."""
     table = _table(
         f"{safe(comparison.a)} minus {safe(comparison.b)}, same pairs",
-        ["", "difference", "95% interval", "p", "pairs"],
+        ["", "difference", "95% interval", "p", "rows"],
     )
     for name, heading in HEADINGS.items():
         found = comparison.differences[name]
@@ -136,7 +140,7 @@ def comparisons_table(scores: Sequence[ModelScores], comparisons: Sequence[Compa
     shown = ("oa", "rc") if metric == "rc" and _width() >= SHOWN[1][0] else (metric,)
     headings = [text for name in shown for text in (HEADINGS[name], "95% interval", "p")]
     title = f"Each model minus {safe(best, 40)} (highest {HEADINGS[metric]}), same pairs; --json compares every two"
-    table = _table(title, ["model", *headings, "pairs"])
+    table = _table(title, ["model", *headings, "rows"])
     for comparison in comparisons:
         if best not in (comparison.a, comparison.b):
             continue

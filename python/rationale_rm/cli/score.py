@@ -17,7 +17,9 @@ from rationale_rm.metrics import (
     LEXICAL_NOTE,
     METRICS,
     NO_LABELS,
+    ORDERS,
     Comparison,
+    Figure,
     Mode,
     ModelScores,
     Scorer,
@@ -62,7 +64,7 @@ MAX_DOMAINS: Final = 12
 MAX_MODELS: Final = 3
 """With more, one table compares each with the best one; JSON and CSV hold every two."""
 SAMPLE_COLUMNS: Final = (
-    *("id", "domain", "model", "label", "verdict", "answer_status", "judge_status"),
+    *("id", "pair_id", "domain", "model", "swapped", "sample", "label", "verdict", "answer_status", "judge_status"),
     *METRICS,
     "scored_by",
 )
@@ -143,11 +145,12 @@ def score(
 ) -> None:
     """Score judge models: is the verdict right, and are the reasons the human ones?
 
-    Reads pairs with human reasons (public RationaleRM schema) and result files of the authors' MetaJudge
-    script, in any mix; lines of one id are joined. Prints outcome accuracy (OA), Rationale Consistency
-    (RC), precision, F1 and average precision (AP) with 95% bootstrap intervals, overall and per domain, and
-    how many rows a judge answered; with up to three models every two are compared, with more each with the
-    best one.
+    Reads pairs with human reasons (public RationaleRM schema), the output of `critique` and `match`, and
+    result files of the authors' MetaJudge script, in any mix; lines of one id are joined. Prints outcome
+    accuracy (OA), Rationale Consistency (RC), precision, F1 and average precision (AP) with 95% bootstrap
+    intervals, overall and per domain, and how many rows a judge answered; where both orders are in the data,
+    also how far the verdicts depend on them. With up to three models every two are compared, with more each
+    with the best one.
     """
     targets = {"--json": json_path, "--csv": csv_path, "--samples": samples_path}
     files = output.inputs_and_targets(files, targets)
@@ -184,7 +187,7 @@ def score(
     if csv_path is not None:
         output.write_csv(csv_path, CSV_COLUMNS, _rows(settings, scores, comparisons))
     if samples_path is not None:
-        rows = [{**row, "scored_by": _judge_name(settings)} for model in scores for row in model.samples()]
+        rows = [{**row, "scored_by": _judge_name(settings, [model])} for model in scores for row in model.samples()]
         output.write_csv(samples_path, SAMPLE_COLUMNS, rows)
     if not quiet and "-" not in (json_path, csv_path, samples_path):
         output.emit(_tables(loaded, settings, scores, comparisons, notes, by_domain))
@@ -271,10 +274,11 @@ def _notes(loaded: Loaded, scores: Sequence[ModelScores]) -> list[str]:
     notes = []
     if settings.judge == "lexical":
         notes.append(LEXICAL_NOTE)
+    notes += _judge_notes(scores)
     if not loaded.n_labelled:
         notes.append(NO_LABELS)
-    elif loaded.n_labelled < len(loaded.pairs):
-        notes.append(f"Outcome accuracy is over the {loaded.n_labelled} of {len(loaded.pairs)} pairs with a label.")
+    elif loaded.n_labelled < loaded.n_pairs:
+        notes.append(f"Outcome accuracy is over the {loaded.n_labelled} of {loaded.n_pairs} pairs with a label.")
     if loaded.n_unused_labels:
         notes.append(f"Labels of pairs that are nowhere in the data: {loaded.n_unused_labels}.")
     if loaded.bad:
@@ -295,21 +299,61 @@ def _notes(loaded: Loaded, scores: Sequence[ModelScores]) -> list[str]:
         if model.n_dropped:
             notes.append(f"{model.model}: scores past rank {_cut(settings)}, which do not count: {model.n_dropped}.")
         if model.n_missing:
-            notes.append(f"{model.model}: no answer in the data for {model.n_missing} of {len(loaded.pairs)} pairs.")
+            what = "pairs" if model.n_expected == loaded.n_pairs else "pairs, orders and samples"
+            notes.append(f"{model.model}: no answer in the data for {model.n_missing} of {model.n_expected} {what}.")
+        if model.orders:
+            notes.append(f"{model.model}: {_order_note(model)}.")
     return notes
+
+
+def _judge_notes(scores: Sequence[ModelScores]) -> list[str]:
+    """Who judged, where the records say so."""
+    named = {model.model: [name or "unnamed" for name, _ in model.judges] for model in scores}
+    notes = [f"{name}: {text}" for name, text in _stand_ins(scores).items()]
+    notes += [
+        f"{model} was scored by {len(names)} judges: {', '.join(names)}." for model, names in named.items() if names[1:]
+    ]
+    if len({tuple(names) for names in named.values() if names}) > 1:
+        listed = "; ".join(f"{model} by {', '.join(names)}" for model, names in named.items() if names)
+        notes.append(f"The models were scored by different judges, so their scores do not compare: {listed}.")
+    return notes
+
+
+def _stand_ins(scores: Sequence[ModelScores]) -> dict[str, str]:
+    """Name of each judge that is no LLM → what to say of it."""
+    return {name or "unnamed": text for model in scores for name, text in model.judges if text is not None}
+
+
+def _order_note(model: ModelScores) -> str:
+    consistency, bias = (model.orders[name] for name in ORDERS)
+    if consistency.value is None or bias.value is None:
+        return f"shown in both orders, but {consistency.unavailable}"
+
+    def interval(figure: Figure, sign: str) -> str:
+        if figure.low is None or figure.high is None:
+            return ""
+        return f" [{figure.low:{sign}.2f}, {figure.high:{sign}.2f}]"
+
+    return (
+        f"of {output.count(consistency.n_total, 'pair')} shown in both orders {consistency.n} have two verdicts: order "
+        f"consistency {consistency.value:.3f}{interval(consistency, '')}, position bias "
+        f"{bias.value:+.3f}{interval(bias, '+')} (1 always for the response shown first, -1 for the second)"
+    )
 
 
 def _cut(settings: Settings) -> int | None:
     return 5 if settings.mode == "reference" else settings.top_k
 
 
-def _judge_name(settings: Settings) -> str:
-    names = {
-        "lexical": f"lexical ({settings.scorer}), a rough stand-in",
-        "none": "none, so outcome accuracy alone",
-        "recorded": "recorded MetaJudge answers",
-    }
-    return names[settings.judge]
+def _judge_name(settings: Settings, scores: Sequence[ModelScores]) -> str:
+    if settings.judge == "lexical":
+        return f"lexical ({settings.scorer}), a rough stand-in"
+    if settings.judge == "none":
+        return "none, so outcome accuracy alone"
+    judges = dict.fromkeys(judge for model in scores for judge in model.judges)
+    if all(name is None and text is None for name, text in judges):
+        return "recorded MetaJudge answers"
+    return ", ".join((name or "unnamed") + ("" if text is None else " (a stand-in)") for name, text in judges)
 
 
 def _tables(
@@ -320,9 +364,15 @@ def _tables(
     notes: Sequence[str],
     by_domain: bool | None,
 ) -> str:
-    counts = f"{output.count(len(loaded.pairs), 'pair')}, {output.count(len(scores), 'model')}"
-    head = f"{counts}, mode {settings.mode}, judge: {_judge_name(settings)}"
-    parts: list[Any] = [render.plain(head), "", render.scores_table(scores)]
+    counts = output.count(loaded.n_pairs, "pair")
+    if loaded.n_pairs != len(loaded.pairs):
+        counts += f" in {len(loaded.pairs)} records"
+    head = (
+        f"{counts}, {output.count(len(scores), 'model')}, mode {settings.mode}, judge: {_judge_name(settings, scores)}"
+    )
+    parts: list[Any] = [render.plain(head)]
+    parts += [render.plain(f"{name}: {text}") for name, text in _stand_ins(scores).items()]
+    parts += ["", render.scores_table(scores)]
     n_domains = len({domain for model in scores for domain in model.domains})
     if n_domains > 1 and (n_domains <= MAX_DOMAINS if by_domain is None else by_domain):
         parts.append(render.domains_table(scores))
@@ -338,7 +388,8 @@ def _tables(
             "intervals. Means are over the rows that have an answer."
         ),
     ]
-    parts += [render.plain(f"- {text}") for text in notes]
+    above = {f"{name}: {text}" for name, text in _stand_ins(scores).items()}
+    parts += [render.plain(f"- {text}") for text in notes if text not in above]
     return render.to_text(parts)
 
 
@@ -361,7 +412,8 @@ def _document(
         "input": {
             "files": list(loaded.files),
             "n_lines": loaded.n_lines,
-            "n_pairs": len(loaded.pairs),
+            "n_pairs": loaded.n_pairs,
+            "n_records": len(loaded.pairs),
             "n_labelled": loaded.n_labelled,
             "n_unused_labels": loaded.n_unused_labels,
             "n_bad_lines": len(loaded.bad),
@@ -374,9 +426,9 @@ def _document(
 
 
 def _rows(settings: Settings, scores: Sequence[ModelScores], comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    common = {"mode": settings.mode, "judge": _judge_name(settings)}
     rows = []
     for model in scores:
+        common = {"mode": settings.mode, "judge": _judge_name(settings, [model])}
         for domain, figures in ((None, model.overall), *model.by_domain.items()):
             for name in METRICS:
                 figure = figures[name].to_dict()
@@ -391,7 +443,10 @@ def _rows(settings: Settings, scores: Sequence[ModelScores], comparisons: Sequen
                         **common,
                     }
                 )
+    by_name = {model.model: model for model in scores}
     for comparison in comparisons:
+        both = [by_name[comparison.a], by_name[comparison.b]]
+        common = {"mode": settings.mode, "judge": _judge_name(settings, both)}
         for name in METRICS:
             difference = asdict(comparison.differences[name])
             rows.append(

@@ -1,8 +1,9 @@
 """Critiques and matches into outcome accuracy, Rationale Consistency, precision, F1 and average precision.
 
 `evaluate` scores one model over pairs, `compare` two models over the pairs that both answered. Every figure
-is the mean over the rows that have an answer, with a seeded bootstrap interval, its coverage, and the
-pessimistic value that takes a missing answer as 0. Two modes: ``paper`` follows the definitions (Eq. 1 to
+is the mean over the rows that have an answer, with a seeded bootstrap interval (which draws pairs with all of
+their rows, where several orders or samples answer one), its coverage, and the pessimistic value that takes a
+missing answer as 0. Two modes: ``paper`` follows the definitions (Eq. 1 to
 3), ``reference`` does what the authors' released script does (samples without reasons or with more than ten
 left out, lists cut to five, no one-to-one constraint, first sample only, average precision over the matched
 items alone).
@@ -16,7 +17,9 @@ from rationale_rm.metrics.results import (
     LEXICAL_NOTE,
     METRICS,
     NO_LABELS,
+    ONE_PAIR,
     ONE_ROW,
+    ORDERS,
     REFERENCE_LIMIT,
     REFERENCE_MAX_REASONS,
     Comparison,
@@ -36,7 +39,9 @@ __all__ = [
     "LEXICAL_NOTE",
     "METRICS",
     "NO_LABELS",
+    "ONE_PAIR",
     "ONE_ROW",
+    "ORDERS",
     "REFERENCE_LIMIT",
     "REFERENCE_MAX_REASONS",
     "Comparison",

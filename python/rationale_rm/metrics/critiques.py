@@ -10,10 +10,12 @@ from rationale_rm.types import Critique, GenrmStatus, Pair
 
 
 def critiques(pairs: Sequence[Pair], model: str, *, format: Format = "auto", policy: Policy = "last") -> list[Critique]:
-    """The answers of `model`, one for each pair that has one, in the order of `pairs`.
+    """The answers of `model`, one for each record that has one, in the order of `pairs`; `Critique.pair_id` is the
+    id of the record.
 
     ``M-checklist`` and ``M-label`` stand as they are; what they leave open is parsed from
-    ``M-generated_text``; without that, reasons are None.
+    ``M-generated_text``; without that, reasons are None. A verdict of a text that saw the responses swapped is
+    flipped back; a recorded ``M-label`` speaks of responses 1 and 2 already.
     """
     held = [(pair, pair.models[model]) for pair in pairs if model in pair.models]
     texts = [answer.text or "" for _, answer in held]
@@ -29,7 +31,8 @@ def critiques(pairs: Sequence[Pair], model: str, *, format: Format = "auto", pol
             status = GenrmStatus.BAD_VERDICT
         elif answer.text is not None:
             status = GenrmStatus(statuses[index])
-            verdict = verdicts[index] if status is GenrmStatus.OK else None
+            if status is GenrmStatus.OK:
+                verdict = -verdicts[index] if answer.swapped else verdicts[index]
         reasons = answer.reasons
         if reasons is None:
             reasons = tuple(parsed_reasons[index]) if answer.text is not None else None
@@ -37,13 +40,15 @@ def critiques(pairs: Sequence[Pair], model: str, *, format: Format = "auto", pol
             verdict, status, reasons = None, GenrmStatus.INVALID_UNICODE, ()
         result.append(
             Critique(
-                id=f"{answer.id}/0",
+                id=f"{answer.id}/{answer.sample}",
                 pair_id=pair.id,
                 model=model,
                 reasons=reasons,
                 verdict=verdict,
                 status=status,
                 text=answer.text,
+                swapped=answer.swapped,
+                sample=answer.sample,
             )
         )
     return result

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rationale_rm import _core as core
+from rationale_rm.judge.answers import Cells, match_results, read_samples
 from rationale_rm.metrics.results import (
     METRICS,
     REFERENCE_LIMIT,
@@ -38,61 +39,48 @@ def match_requests(pairs: Mapping[str, Pair], answers: Sequence[Critique]) -> li
 def read_judge(
     requests: Sequence[MatchRequest], pairs: Mapping[str, Pair], *, mode: Mode = "paper"
 ) -> list[MatchResult]:
-    """The recorded MetaJudge answers to `requests`, parsed.
+    """The recorded judge answers to `requests`: cells as a local judge wrote them down, else parsed from the samples
+    of a MetaJudge.
 
     The score of a cell is its mean over the samples that parsed, a sample that does not name it counting 0.
     ``reference`` reads the first sample only, as the release does.
     """
-    texts: list[str] = []
-    bounds = [0]
-    for request in requests:
-        judge = pairs[request.pair_id].models[request.model].judge
-        samples = () if judge is None else judge.samples
-        texts += samples[:1] if mode == "reference" else samples
-        bounds.append(len(texts))
-    counts = np.diff(bounds)
-    batch = core.parse_metajudge(
-        texts,
-        np.repeat([len(request.references) for request in requests], counts),
-        np.repeat([len(request.reasons) for request in requests], counts),
+    judges = [pairs[request.pair_id].models[request.model].judge for request in requests]
+    samples = [() if judge is None or judge.entries is not None else judge.samples for judge in judges]
+    if mode == "reference":
+        samples = [texts[:1] for texts in samples]
+    read = read_samples(
+        samples,
+        [len(request.references) for request in requests],
+        [len(request.reasons) for request in requests],
         policy="reference" if mode == "reference" else "strict",
     )
-    codes, entries = batch.status.tolist(), _Entries(batch)
     results = []
-    for row, request in enumerate(requests):
-        judge = pairs[request.pair_id].models[request.model].judge
-        span = range(bounds[row], bounds[row + 1])
-        statuses = tuple(MetaJudgeStatus(codes[sample]) for sample in span)
+    for request, judge, texts, (entries, statuses) in zip(requests, judges, samples, read, strict=True):
+        if judge is not None and judge.entries is not None:
+            entries, statuses = _recorded_cells(judge.entries, request)
         results.append(
             MatchResult(
                 id=f"{request.id}/recorded",
                 request_id=request.id,
-                judge="recorded",
-                entries=entries.mean([sample for sample in span if codes[sample] == 0]),
+                judge="recorded" if judge is None or judge.judge is None else judge.judge,
+                entries=entries,
                 statuses=statuses,
-                samples=tuple(texts[sample] for sample in span),
+                samples=texts,
                 error=None if judge is None else (judge.error or (None if statuses else "the judge gave no answer")),
             )
         )
     return results
 
 
-class _Entries:
-    """The judged cells of a parsed batch, as plain Python numbers."""
-
-    def __init__(self, batch: core.MetaJudgeBatch):
-        self.bounds = batch.row_offsets.tolist()
-        self.cells = list(zip(batch.reference.tolist(), batch.reason.tolist(), batch.score.tolist(), strict=True))
-
-    def mean(self, samples: Sequence[int]) -> tuple[Entry, ...]:
-        """The mean of each cell over `samples`, a cell that one does not name counting 0 there."""
-        if len(samples) == 1:  # also keeps the repeated references of the release as they are
-            return tuple(self.cells[self.bounds[samples[0]] : self.bounds[samples[0] + 1]])
-        total: dict[tuple[int, int], float] = {}
-        for sample in samples:
-            for reference, reason, score in self.cells[self.bounds[sample] : self.bounds[sample + 1]]:
-                total[reference, reason] = total.get((reference, reason), 0.0) + score
-        return tuple((*cell, min(score / len(samples), 1.0)) for cell, score in sorted(total.items()))
+def _recorded_cells(entries: Sequence[Entry], request: MatchRequest) -> Cells:
+    """Cells that a local judge wrote down, with the status that a text would have which names the same cells."""
+    for reference, reason, _ in entries:
+        if not 0 <= reference < len(request.references):
+            return (), (MetaJudgeStatus.REFERENCE_OUT_OF_RANGE,)
+        if not -1 <= reason < len(request.reasons):
+            return (), (MetaJudgeStatus.REASON_OUT_OF_RANGE,)
+    return tuple(entries), (MetaJudgeStatus.OK,)
 
 
 def match_recorded(pairs: Sequence[Pair], answers: Sequence[Critique], settings: Settings) -> Matched:
@@ -112,15 +100,10 @@ def match_recorded(pairs: Sequence[Pair], answers: Sequence[Critique], settings:
         else:
             status.append("not_judged" if judge is None else "judge_error")
     rows = [row for row, name in enumerate(status) if name == "ok"]
-    counts = [len(results[row].entries) for row in rows]
-    flat = [entry for row in rows for entry in results[row].entries]
-    batch = core.match_sparse(
-        np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
-        np.array([entry[0] for entry in flat], dtype=np.int32),
-        np.array([entry[1] for entry in flat], dtype=np.int32),
-        np.array([entry[2] for entry in flat], dtype=np.float64),
-        np.array([len(requests[row].references) for row in rows], dtype=np.int32),
-        np.array([len(requests[row].reasons) for row in rows], dtype=np.int32),
+    batch = match_results(
+        [results[row] for row in rows],
+        [len(requests[row].references) for row in rows],
+        [len(requests[row].reasons) for row in rows],
         policy="reference" if settings.mode == "reference" else "one_to_one",
         top_k=cut_of(settings),
     )

@@ -31,6 +31,10 @@ LEXICAL_NOTE: Final = (
     "rough stand-in for a MetaJudge, fit for trying the tool out and not for published figures."
 )
 ONE_ROW: Final = "no interval: a single row"
+ONE_PAIR: Final = "no interval: rows of a single pair"
+ORDERS: Final = ("order_consistency", "position_bias")
+"""Of the pairs that were shown in both orders with a verdict each: the share whose verdicts agree in direction; and
+the mean of +1 for a verdict for the response shown first (A), -1 for the one shown second, 0 for a tie."""
 NO_LABELS: Final = (
     "No pair has a human label, so outcome accuracy is unavailable: add `label` (A>>B, A>B, A=B, B>A, B>>A) "
     "or HelpSteer3's `overall_preference` to the records, or pass a second file that holds it for the same "
@@ -139,17 +143,28 @@ class ModelScores:
     model: str
     settings: Settings
     pair_ids: tuple[str, ...]
+    """Id of the record of each row."""
+    source_ids: tuple[str, ...]
+    """Id of the pair that each row answers; rows with the same one make a cluster of the bootstrap."""
+    shown: tuple[tuple[bool, int], ...]
+    """``swapped`` and ``sample`` of each row."""
     domains: tuple[str, ...]
     columns: Mapping[str, Floats]
-    """Metric → (n,), one row a pair; NaN where there is no answer."""
+    """Metric → (n,), one row an answer; NaN where there is none."""
     overall: Mapping[str, Figure]
     by_domain: Mapping[str, Mapping[str, Figure]]
+    orders: Mapping[str, Figure]
+    """`ORDERS` → figure over pairs; empty where no pair was shown in both orders."""
+    judges: tuple[tuple[str | None, str | None], ...]
+    """Name of each judge whose recorded answers were used, and what to say of it when it is a stand-in; a name is
+    None where the data do not say."""
     levels: Mapping[str, tuple[int | None, ...]]
     """``label`` and ``verdict`` of each row, +2 to -2; None where missing."""
     statuses: Mapping[str, tuple[str, ...]]
     """``answer`` and ``judge`` status of each row; what `genrm` and `judge` count."""
     n_missing: int
-    """Pairs about which the data hold nothing from this model."""
+    """Pairs about which the data hold nothing from this model, and further orders and samples in which it was asked
+    and failed to answer."""
     n_tied_labels: int
     genrm: Mapping[str, int]
     """Status of the model's answer → rows (``unknown``: neither verdict nor transcript in the data)."""
@@ -163,17 +178,30 @@ class ModelScores:
     n_dropped: int
 
     @property
+    def n_expected(self) -> int:
+        """Answers that there should be."""
+        return len(self.pair_ids) + self.n_missing
+
+    @property
+    def n_pairs(self) -> int:
+        """Source pairs with an answer."""
+        return len(set(self.source_ids))
+
+    @property
     def mean_reasons(self) -> float | None:
         """Mean number of reasons in an answer."""
         total = sum(self.reason_counts.values())
         return sum(k * n for k, n in self.reason_counts.items()) / total if total else None
 
     def samples(self) -> Iterator[dict[str, Any]]:
-        """One dict a row: id, domain, model, label, verdict, statuses and every metric; None for NaN."""
+        """One dict a row: id, pair, order, domain, model, label, verdict, statuses and every metric; None for NaN."""
         for row, (pair_id, domain) in enumerate(zip(self.pair_ids, self.domains, strict=True)):
             levels = {name: column[row] for name, column in self.levels.items()}
             yield {
                 "id": pair_id,
+                "pair_id": self.source_ids[row],
+                "swapped": self.shown[row][0],
+                "sample": self.shown[row][1],
                 "domain": domain,
                 "model": self.model,
                 **{name: None if level is None else VERDICT_TEXTS[level] for name, level in levels.items()},
@@ -185,7 +213,9 @@ class ModelScores:
         """Plain JSON values; no NaN."""
         return {
             "model": self.model,
-            "n_pairs": len(self.pair_ids),
+            "n_pairs": self.n_pairs,
+            "n_answers": len(self.pair_ids),
+            "n_expected": self.n_expected,
             "n_missing": self.n_missing,
             "n_tied_labels": self.n_tied_labels,
             "overall": {name: figure.to_dict() for name, figure in self.overall.items()},
@@ -193,6 +223,8 @@ class ModelScores:
                 domain: {name: figure.to_dict() for name, figure in figures.items()}
                 for domain, figures in self.by_domain.items()
             },
+            "orders": {name: figure.to_dict() for name, figure in self.orders.items()},
+            "judges": [{"name": name, "stand_in": stand_in} for name, stand_in in self.judges],
             "genrm_statuses": dict(self.genrm),
             "judge_statuses": dict(self.judge),
             "n_failed_judge_samples": self.n_failed_samples,
@@ -207,7 +239,7 @@ class ModelScores:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Model a minus model b on the pairs that both answered."""
+    """Model a minus model b on the records that both answered."""
 
     metric: str
     value: float | None
@@ -226,7 +258,8 @@ class Comparison:
     b: str
     differences: Mapping[str, Difference]
     mcnemar: Mapping[str, float | int] | None
-    """Right/wrong verdicts of both: ``only_a``, ``only_b``, ``p_exact``; None without outcomes."""
+    """Right/wrong verdicts of both: ``only_a``, ``only_b``, ``p_exact``; None without outcomes. Counted by row:
+    where several rows answer one pair they are not independent, and the p-value is too small."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; no NaN."""
