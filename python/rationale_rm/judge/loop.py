@@ -12,25 +12,16 @@ import atexit
 import contextlib
 import os
 import threading
-import weakref
 from collections.abc import Coroutine
-from typing import Any, Final, Protocol, TypeVar
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
-
-
-class Closable(Protocol):
-    """What holds connections."""
-
-    async def close(self) -> None:
-        """Gives them back."""
-        ...
-
 
 _CLEAN_UP: Final = 10.0
 """Seconds that cancelled work has to close its files and connections."""
 
-_open: weakref.WeakSet[Closable] = weakref.WeakSet()
+_closing: set[Future[Any]] = set()
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _pid = 0
@@ -58,9 +49,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def close_at_exit(holder: Closable) -> None:
-    """Closes the connections of `holder` when the interpreter ends, if they are still open by then."""
-    _open.add(holder)
+def later(work: Coroutine[Any, Any, Any]) -> None:
+    """Runs `work`, which closes something, without waiting for it; the end of the interpreter waits."""
+    future = asyncio.run_coroutine_threadsafe(work, _running_loop())
+    _closing.add(future)
+    future.add_done_callback(_closing.discard)
 
 
 async def hop(work: Coroutine[Any, Any, T]) -> T:
@@ -82,12 +75,10 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 @atexit.register
-def _close_all() -> None:
-    if _loop is None or _pid != os.getpid():
-        return
-    for holder in list(_open):
+def _wait_for_closing() -> None:
+    for future in list(_closing):
         with contextlib.suppress(Exception):  # nobody is left to hear of it
-            asyncio.run_coroutine_threadsafe(holder.close(), _loop).result(_CLEAN_UP)
+            future.result(_CLEAN_UP)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -6,14 +6,14 @@ import asyncio
 import json
 import logging
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from rationale_rm.engine import Generation, Message, Sampling
-from rationale_rm.judge import faults
+from rationale_rm.judge import faults, loop
 from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
-from rationale_rm.judge.loop import close_at_exit
 from rationale_rm.judge.servers import Server, Servers, shown_url
 from rationale_rm.judge.wire import read_completion, retry_after
 
@@ -99,15 +99,13 @@ class OpenAIClient:
         """Closes the connections."""
         servers, self._servers, self._loop = self._servers, None, None
         if servers is not None:
-            for server in servers:
-                await server.client.close()
+            await servers.close()
 
     def _opened(self) -> Servers:
         """The servers, with connections that belong to the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._servers is None or self._loop is not loop:
-            self._loop = loop
-            close_at_exit(self)
+        running = asyncio.get_running_loop()
+        if self._servers is None or self._loop is not running:
+            self._loop = running
             self._servers = Servers(
                 [
                     Server(
@@ -123,6 +121,8 @@ class OpenAIClient:
                     for number, url in enumerate(self._urls)
                 ]
             )
+            # Dropped without `close`, or at the end of the program, connections are closed all the same.
+            weakref.finalize(self, _close_later, self._servers, running)
         return self._servers
 
     async def _ask(self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float) -> Generation:
@@ -190,6 +190,11 @@ class OpenAIClient:
             if secret in text:
                 text = text.replace(secret, "[key removed]")
         return text
+
+
+def _close_later(servers: Servers, running: asyncio.AbstractEventLoop) -> None:
+    if not running.is_closed() and os.getpid() == servers.pid:
+        loop.later(servers.close())
 
 
 def _credentials(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ class Servers:
     def __init__(self, servers: Sequence[Server]):
         self.servers = servers
         self.turn = 0
+        self.pid = os.getpid()
+        """The process whose connections they hold."""
 
     def __iter__(self) -> Iterator[Server]:
         return iter(self.servers)
@@ -68,6 +71,11 @@ class Servers:
             order,
             key=lambda server: (server.number in but, max(0.0, server.rests_until - now), server.under_way),
         )
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for server in self.servers:
+            await server.client.close()
 
     def others_up(self, failed: Collection[int]) -> bool:
         """Whether there is a server beside `failed` that does not rest."""
