@@ -6,7 +6,7 @@ import gc
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -91,9 +91,16 @@ class HfEngine:
         return [answers[index] for index in range(len(prompts))]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
-        """Runs `function` on the torch module, such as one that loads new weights; a list of its one result."""
+        """Runs `function` on the torch module; a list of its one result."""
         with self._lock:
             return [function(self._opened())]
+
+    def load_weights(self, weights: Iterable[tuple[str, Any]]) -> None:
+        """Replaces weights in place; names and shapes are those of the transformers model."""
+        with self._lock:
+            missing = self._opened().load_state_dict(dict(weights), strict=False)
+        if missing.unexpected_keys:
+            raise EngineError(f"the model has no weights named {', '.join(missing.unexpected_keys[:5])}")
 
     def close(self) -> None:
         """Gives the model's memory back. Closing twice is fine."""

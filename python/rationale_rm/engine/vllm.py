@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -93,24 +93,34 @@ class VllmEngine:
             drawn = [how for one, how in zip(encoded, sampling, strict=True) if isinstance(one, list)]
             params = [self._params(one, how, logprobs) for one, how in zip(ids, drawn, strict=True)]
             try:
-                outputs = (
-                    llm.generate([{"prompt_token_ids": one} for one in ids], params, use_tqdm=False) if ids else []
-                )
-            except ValueError as error:  # vLLM gives back what it had queued
+                llm.enqueue([{"prompt_token_ids": one} for one in ids], params, use_tqdm=False)
+            except Exception as error:  # of several kinds, by backend; vLLM has taken back what it had queued
                 raise EngineError(f"vLLM refuses the sampling: {error}") from error
+            outputs = llm.wait_for_completion(use_tqdm=False)
         answers = iter(outputs)
         return [_generation(next(answers)) if isinstance(one, list) else one for one in encoded]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
-        """Runs `function` on the torch module, such as one that loads new weights; one result for each worker.
+        """Runs `function` on vLLM's torch module; one result for each worker.
 
-        The prefix cache is emptied after it, since it holds what the old weights computed.
+        The prefix cache is emptied after it, for what it holds the weights of before have computed. vLLM packs some
+        weights for its kernels: use `load_weights` to replace them.
         """
         with self._lock:
             llm = self._opened()
             results: list[Any] = llm.apply_model(function)
             llm.reset_prefix_cache()
             return results
+
+    def load_weights(self, weights: Iterable[tuple[str, Any]]) -> None:
+        """Replaces weights in place; names and shapes are those of the transformers model, all of them.
+
+        Empties the prefix cache.
+        """
+        with self._lock:
+            llm = self._opened()
+            llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            llm.reset_prefix_cache()
 
     def close(self) -> None:
         """Gives the memory of model and cache back. Closing twice is fine."""
