@@ -79,7 +79,9 @@ def server():
 
 @pytest.fixture
 def client(server):
-    server.configure(faults=0.0, hopeless=0.0, permanent=None, reject_constraints=False, mode="answer", model=None)
+    server.configure(
+        faults=0.0, hopeless=0.0, permanent=None, reject_constraints=False, mode="answer", model=None, latency=0.0
+    )
     server.reset()
     made = Client(server)
     yield made
@@ -342,6 +344,32 @@ def test_stats_count_questions_and_repetitions(server, client):
     assert sorted(stats["asked"].values()) == [1, 2]
     assert stats["peak"] == 1
     assert stats["bytes_in"] > 1000 < stats["bytes_out"]
+
+
+def test_a_hopeless_question_gets_garbage_every_time(server, client):
+    server.configure(hopeless=1.0)
+    texts = {client.text(metajudge()) for _ in range(3)}
+    assert len(texts) == 1
+    assert "<RESULT_START>" not in texts.pop()
+    assert server.stats()["by_fault"] == {"hopeless": 3}
+
+
+def test_requests_are_served_side_by_side_and_as_late_as_asked(server, client):
+    server.configure(latency=0.2)
+    began = time.monotonic()
+    client.text(metajudge())
+    assert time.monotonic() - began >= 0.2
+    server.configure(latency=30.0)
+    body = json.dumps({"model": "m", "messages": list(genrm())})
+    waiting = [http.client.HTTPConnection(client.place) for _ in range(5)]
+    for connection in waiting:
+        connection.request("POST", "/v1/chat/completions", body)
+    deadline = time.monotonic() + 10
+    while server.stats()["in_flight"] < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.stats()["peak"] == 5
+    for connection in waiting:
+        connection.close()
 
 
 def test_null_mode_answers_the_same_to_everything(server, client):
