@@ -25,7 +25,7 @@ ALLOWED = {
     **{part: BASE | FIRST | SECOND for part in THIRD},
     "report": {"types"},
     "cli": BASE | FIRST | SECOND | THIRD | {"report", ""},
-    "": BASE,  # rationale_rm/__init__.py
+    "": BASE | {"judge", "rewards"},  # rationale_rm/__init__.py, which gives the public names
     "__main__": {"cli"},
 }
 HEAVY = ("typer", "rich", "pyarrow", "zstandard", "scipy", "torch", "transformers", "vllm", "openai", "jinja2")

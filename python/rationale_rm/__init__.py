@@ -7,7 +7,11 @@ them into outcome accuracy, Rationale Consistency and average precision with int
 Method: Wang et al., "Outcome Accuracy is Not Enough", arXiv 2602.04649.
 """
 
+from __future__ import annotations
+
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from rationale_rm._core import (
     CLAIMS_STATUSES,
@@ -62,6 +66,10 @@ from rationale_rm.types import (
     Verdict,
 )
 
+if TYPE_CHECKING:
+    from rationale_rm.judge import MetaJudge as MetaJudge
+    from rationale_rm.rewards import RationaleReward as RationaleReward
+
 # A forked child has no thread pool: without this, its first large batch would wait for threads that do not exist.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_run_serially)
@@ -85,12 +93,14 @@ __all__ = [
     "MatchRequest",
     "MatchResult",
     "Mcnemar",
+    "MetaJudge",
     "MetaJudgeBatch",
     "MetaJudgeStatus",
     "ModelAnswer",
     "Pair",
     "Paired",
     "RationaleError",
+    "RationaleReward",
     "RewardBatch",
     "SchemaError",
     "ScoreBatch",
@@ -115,3 +125,12 @@ __all__ = [
     "similarity",
     "spearman",
 ]
+
+_LATER: Final = {"MetaJudge": "rationale_rm.judge", "RationaleReward": "rationale_rm.rewards"}
+"""Names that are imported when they are first used: they bring asyncio and SQLite, which arrays do not need."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
