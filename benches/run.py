@@ -28,6 +28,7 @@ CASES = (
     "reward_step",
     "reward_step_mt",
     "bootstrap_ci",
+    "judge_client_throughput",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

@@ -161,7 +161,7 @@ class OpenAIClient:
             # Not chat.completions.create, which takes as long to check our body and model its own answer as all
             # the rest of a call: the body is plain JSON already, and `read_completion` trusts no answer anyway.
             content: str = await server.client.post(
-                "/chat/completions", cast_to=str, body=body, options={"timeout": timeout}
+                server.chat_url, cast_to=str, body=body, options={"timeout": timeout}
             )
             return content
         except openai.APIStatusError as error:

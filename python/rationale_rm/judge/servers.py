@@ -21,6 +21,8 @@ class Server:
         self.number = number
         self.name = name
         self.client = client
+        self.chat_url = str(client.base_url).rstrip("/") + "/chat/completions"
+        """Whole, so that it is not put together and parsed anew for every call."""
         self.under_way = 0
         self.failures = 0
         self.rests_until = 0.0
