@@ -357,7 +357,8 @@ def judge_client_throughput(rounds: int) -> list[Entry]:
     mine, peer = judge_client.measure(min(rounds, 7))
     note = (
         f"{judge_client.REQUESTS} distinct requests of about 7 KB a round, a server on loopback that answers at once, "
-        "two cores shared with it; ours: MetaJudge with markers, checks and a cold SQLite cache; peer: the official synchronous client "
+        "two cores shared with it; ours: MetaJudge with markers, checks and a cold SQLite cache; peer: the official "
+        "synchronous client "
         f"under {judge_client.THREADS} threads, the same prompts ready made, one regex an answer (the released way); "
         f"ours {mine:.0f}, peer {peer:.0f} requests/s; wall time"
     )
