@@ -11,6 +11,7 @@ from rationale_rm._core import RationaleError
 from rationale_rm.prompts.conversation import conversation
 from rationale_rm.prompts.marks import code
 from rationale_rm.prompts.markup import neutralise
+from rationale_rm.prompts.regexes import reasoning_lines
 from rationale_rm.prompts.render import render, template_id
 from rationale_rm.types import Pair
 
@@ -84,6 +85,7 @@ def metajudge(
     if not references:
         raise RationaleError("references is empty: without human reasons there is nothing to match")
     shared, shared_code = _human_list(key, tuple(references))
+    lines, width = (None, None) if reasoning_chars is None else reasoning_lines(reasoning_chars)
     return _prompt(
         "metajudge",
         _rules("metajudge"),
@@ -95,7 +97,8 @@ def metajudge(
             n=len(reasons),
             n_references=len(references),
             swapped=swapped,
-            limit=reasoning_chars,
+            lines=lines,
+            width=width,
         ),
     )
 

@@ -56,7 +56,7 @@ _BRACKET_TOKEN: Final = re.compile(
 # `R1@S1: 1.0`: the parser goes by the @ between an index and `S<digits>`.
 _CELL: Final = re.compile(r"@(?<=[0-9 \t*_`]@)(?=[ \t*_`]*[Ss][0-9])")
 # `S1: EG | F1`, a line of the taxonomy.
-_LABEL: Final = re.compile(r"([Ss][0-9]{1,9}[ \t*_`]{0,8})[:=](?=[ \t*_`]{0,8}(?:EG|CG|GS)\b)")
+_LABEL: Final = re.compile(r"([Ss][0-9]{1,9}[ \t*_`]{0,8}):(?=[ \t*_`]{0,8}(?:EG|CG|GS)\b)")
 _DOUBLE_BRACKET: Final = re.compile(r"\[\[([^\[\]\n]*)\]\]")
 _BOX: Final = re.compile(r"(?:boxed|fbox)[ \t]*\{")
 _LONGEST_BOX: Final = 200
@@ -99,8 +99,8 @@ def neutralise(text: str) -> str:
 
 
 def _unseen(found: re.Match[str]) -> str:
-    run, whole = found.group(), found.string
-    before, after = whole[: found.start()][-1:], whole[found.end() :][:1]
+    run, whole, start, end = found.group(), found.string, found.start(), found.end()
+    before, after = whole[max(start - 1, 0) : start], whole[end : end + 1]
     if len(run) > _LONGEST_RUN or _ALWAYS.search(run) or (before.isascii() and after.isascii()):
         return HIDDEN
     return run
@@ -108,7 +108,7 @@ def _unseen(found: re.Match[str]) -> str:
 
 def _double_bracket(found: re.Match[str]) -> str:
     body = found.group(1)
-    return f"⟦{body}⟧" if _may_be_verdict(body) else found.group()
+    return f"⟦⟦{body}⟧⟧" if _may_be_verdict(body) else found.group()
 
 
 def _boxes(text: str) -> str:

@@ -1,43 +1,70 @@
 """Regular expressions that hold a server to the answer format: free, bounded reasoning, then the exact block.
 
-They use only what Python's `re` and the grammar compilers of inference servers (xgrammar) both take: character
-classes, groups, alternatives and bounded repeats. The whole answer must match.
+They use only what Python's `re` and the grammar compilers of inference servers take alike: character classes, groups,
+alternatives and bounded repeats. The whole answer must match.
+
+How they are written is measured on xgrammar 0.2.8 with Qwen's vocabulary of 151,643 tokens (docs/prompts.md). It
+expands every repeat of a class, at about 30 ms a step and thread, and vLLM gives up after 5 s; and from somewhere
+above 128 steps on it lets through tokens with a `<` in their middle, which it then refuses, so that the request dies.
+Hence reasoning is bounded as lines of a bounded width, where the group is repeated and not the class.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from rationale_rm._core import RationaleError
 
-_SCORES = r"(0\.25|0\.5|0\.75|1)"
+LINE_WIDTH: Final = 80
+"""The longest line of bounded reasoning, its line feed included."""
+_MOST_STEPS: Final = 100
+_SCORES: Final = r"(0\.25|0\.5|0\.75|1)"
+# Printable ASCII but for "<", then all else but control characters and the halves of surrogate pairs: with a negated
+# class xgrammar would write the latter, which are no UTF-8. The characters stand for themselves, since not every
+# dialect of regular expressions knows \u.
+_ABOVE_ASCII: Final = "\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+_IN_LINES: Final = rf"[\t -;=-~{_ABOVE_ASCII}]"
+_IN_REASONS: Final = rf"[ -;=-Z\\-z|}}~{_ABOVE_ASCII}]"
+
+
+def reasoning_lines(reasoning_chars: int) -> tuple[int, int]:
+    """How many lines, and how many characters a line with its line feed, `reasoning_chars` are at most."""
+    lines = -(-reasoning_chars // LINE_WIDTH)
+    return lines, reasoning_chars // lines if lines else 0
 
 
 @lru_cache(maxsize=1024)
 def metajudge_regex(n_references: int, n_reasons: int, *, reasoning_chars: int) -> str:
     """What a MetaJudge may answer: every R in order, each with ``S0: 0`` or an existing S and one of 0.25 to 1.
 
-    Before the block up to `reasoning_chars` characters without ``<``, so that no tag of any kind can stand there.
-    What matches is read as ``ok`` by `parse_metajudge`.
+    Before the block up to `reasoning_chars` characters in lines of at most 80 (`reasoning_lines`), none of them
+    ``<``, so that no tag of any kind can stand there. What matches is read as ``ok`` by `parse_metajudge`.
+    Raises `RationaleError` for more than 8,000 characters.
     """
-    _check(n_references=(n_references, 1), n_reasons=(n_reasons, 0), reasoning_chars=(reasoning_chars, 0))
-    match = f"({_up_to(n_reasons)}): {_SCORES}" if n_reasons else ""
-    choice = f"(0: 0|{match})" if match else "0: 0"
+    _check(n_references=(n_references, 1), n_reasons=(n_reasons, 0))
+    choice = f"(0: 0|({_up_to(n_reasons)}): {_SCORES})" if n_reasons else "0: 0"
     lines = "".join(rf"- R{number}@S{choice}\n" for number in range(1, n_references + 1))
     return rf"{_reasoning(reasoning_chars)}<RESULT_START>\n{lines}<RESULT_END>"
 
 
 @lru_cache(maxsize=1024)
-def genrm_regex(n_reasons: int, *, reasoning_chars: int, reason_chars: int = 600) -> str:
+def genrm_regex(n_reasons: int, *, reasoning_chars: int = 1600, reason_chars: int | None = None) -> str:
     """What a GenRM may answer: exactly `n_reasons` numbered reasons and one boxed verdict.
 
-    A reason is one line of at most `reason_chars` characters that ends in a full stop and holds no ``<``, ``[``
-    or ``{``, so that it can be neither a heading nor markup. What matches is read as ``ok`` with `n_reasons`
+    Reasoning before the block as in `metajudge_regex`. A reason is one line that ends in a full stop and holds no
+    ``<``, ``[`` or ``{``, so that it can be neither a heading nor markup; of at most `reason_chars` characters (3 to
+    100), or, with None, of any length that the token limit allows. What matches is read as ``ok`` with `n_reasons`
     reasons by `parse_genrm`.
     """
-    _check(n_reasons=(n_reasons, 1), reasoning_chars=(reasoning_chars, 0), reason_chars=(reason_chars, 3))
-    reason = rf"[A-Za-z0-9][^\n\r<\[{{]{{1,{reason_chars - 2}}}\."
-    lines = "".join(rf"{number}\. {reason}\n" for number in range(1, n_reasons + 1))
+    _check(n_reasons=(n_reasons, 1))
+    repeat = "*"
+    if reason_chars is not None:
+        _check(reason_chars=(reason_chars, 3))
+        if reason_chars > _MOST_STEPS:
+            raise RationaleError(f"reason_chars must be at most {_MOST_STEPS} or None, not {reason_chars}")
+        repeat = f"{{1,{reason_chars - 2}}}"
+    lines = "".join(rf"{number}\. [A-Za-z0-9]{_IN_REASONS}{repeat}\.\n" for number in range(1, n_reasons + 1))
     verdict = r"\\boxed\{(A>>B|A>B|A=B|B>A|B>>A)\}"
     return (
         rf"{_reasoning(reasoning_chars)}<RESULT_START>\nList of reasons:\n{lines}Final assessment result:\n{verdict}\n"
@@ -46,21 +73,22 @@ def genrm_regex(n_reasons: int, *, reasoning_chars: int, reason_chars: int = 600
 
 
 def _reasoning(chars: int) -> str:
-    return rf"[^<]{{0,{chars}}}" if chars else ""
+    _check(reasoning_chars=(chars, 0))
+    lines, width = reasoning_lines(chars)
+    if lines > _MOST_STEPS:
+        raise RationaleError(f"reasoning_chars must be at most {_MOST_STEPS * LINE_WIDTH}, not {chars}")
+    return rf"({_IN_LINES}{{0,{width - 1}}}\n){{0,{lines}}}" if chars else ""
 
 
 def _up_to(n: int) -> str:
     """The numbers 1 to n; classes of digits keep long lists small."""
     if n <= 9:
         return f"[1-{n}]" if n > 1 else "1"
-    parts = ["[1-9]"]
-    tens, ones = divmod(n, 10)
     if n > 99:
         return "|".join(str(number) for number in range(1, n + 1))
-    if tens > 1:
-        parts.append(f"[1-{tens - 1}][0-9]" if tens > 2 else "1[0-9]")
-    parts.append(f"{tens}[0-{ones}]" if ones else f"{tens}0")
-    return "|".join(parts)
+    tens, ones = divmod(n, 10)
+    full = f"[1-{tens - 1}][0-9]" if tens > 2 else "1[0-9]"
+    return "|".join(["[1-9]", *([full] if tens > 1 else []), f"{tens}[0-{ones}]" if ones else f"{tens}0"])
 
 
 def _check(**limits: tuple[int, int]) -> None:
