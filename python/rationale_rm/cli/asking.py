@@ -82,7 +82,7 @@ class Run:
         if stopped is not None or too_many:
             again = f"{self.journal.path} keeps what was answered; the same command asks for the rest"
             why = stopped or (
-                f"{self.n_failed} of {output.count(self.n_ended, 'answer')} failed, more than --max-failure-rate "
+                f"{self.n_failed} of {output.count(self.n_ended, 'request')} failed, more than --max-failure-rate "
                 f"{self.asking.max_failure_rate:g}; the last: {self.last_error}"
             )
             output.fail(f"{why} ({again})")
@@ -109,7 +109,8 @@ class Run:
     def _report(self) -> Iterable[str]:
         seconds = time.monotonic() - self.began
         before = f", {self.n_before:,} were there" if self.n_before else ""
-        yield f"{self.journal.path}: {output.count(self.n_ended, 'answer')} in {_clock(seconds)}{before}"
+        answered = output.count(self.n_ended - self.n_failed, "answer")
+        yield f"{self.journal.path}: {answered} in {_clock(seconds)}{before}"
         if self.n_failed:
             listed = ", ".join(f"{cause} {count}" for cause, count in self.causes.most_common())
             yield f"without an answer: {self.n_failed} ({listed}); the same command asks for them again"

@@ -166,10 +166,11 @@ class OpenAIClient:
             return content
         except openai.APIStatusError as error:
             raise self._status_error(server, error.status_code, error.response.headers, error.body) from None
-        except openai.APITimeoutError:
-            raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
-        except openai.APIConnectionError as error:
-            why = self._scrub(str(error.__cause__ or error))[:200]
+        except openai.APIConnectionError as error:  # its child for timeouts is raised for refused connections too
+            root = _root(error)
+            if isinstance(root, (asyncio.TimeoutError, openai.APITimeoutError)):
+                raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
+            why = " ".join(self._scrub(str(root) or type(root).__name__).split())[:200]
             raise CallError(faults.CONNECTION, f"{server.name}: {why}") from None
         except openai.OpenAIError as error:
             raise CallError(faults.BAD_BODY, f"{server.name}: {self._scrub(str(error))[:200]}") from None
@@ -190,6 +191,13 @@ class OpenAIClient:
             if secret in text:
                 text = text.replace(secret, "[key removed]")
         return text
+
+
+def _root(error: BaseException) -> BaseException:
+    """What an error goes back to."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _close_later(servers: Servers, running: asyncio.AbstractEventLoop) -> None:
