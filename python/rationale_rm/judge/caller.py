@@ -81,8 +81,7 @@ class Caller:
         self.key = secrets.token_bytes(32) if cache is None else cache.secret()
         """The secret behind the markers in prompts."""
         self._tenacity = tenacity
-        self._under_way: dict[bytes, asyncio.Future[Answer]] = {}
-        self._pace: tuple[asyncio.AbstractEventLoop, Pace, asyncio.Semaphore] | None = None
+        self._calls: _Calls | None = None
 
     async def ask(self, questions: Iterable[Question], on_answer: Callable[[int, Answer], None]) -> None:
         """Asks all `questions`, which may be a generator of any length; it is read as calls become free.
@@ -103,15 +102,20 @@ class Caller:
         budget = self.limits.batch_budget
         ends = float("inf") if budget is None else time.monotonic() + budget
         numbered = enumerate(questions)
+        stopped = False
 
         async def work() -> None:
             for number, question in numbered:
-                on_answer(number, await self._answer(question, ends))
+                answer = await self._answer(question, ends)
+                if stopped:  # the cancellation may be lost where the answer came at the same time
+                    break
+                on_answer(number, answer)
 
         workers = [asyncio.ensure_future(work()) for _ in range(self.limits.concurrency)]
         try:
             await asyncio.gather(*workers)
         finally:
+            stopped = True
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
@@ -119,29 +123,31 @@ class Caller:
     async def _answer(self, question: Question, ends: float) -> Answer:
         """From an equal question under way, from the cache, or from the model."""
         key = question_key(self.client.model, question)
-        while (twin := self._under_way.get(key)) is not None:
-            try:
-                answer = await asyncio.shield(twin)
-            except asyncio.CancelledError:
-                if not twin.cancelled():
-                    raise
-                continue  # the batch that asked it was stopped; this one was not
-            self.usage.shared += 1
-            return self._ended(answer)
+        under_way = self._here().under_way
+        while (twin := under_way.get(key)) is not None:
+            await asyncio.wait([twin], timeout=None if ends == float("inf") else max(0.0, _left(ends)))
+            if not twin.done():
+                error = f"{faults.BUDGET}: the batch's time budget was spent while an equal question was under way"
+                return self._ended(Answer(text=None, error=error))
+            shared = twin.result()
+            if shared is not None:
+                self.usage.shared += 1
+                return self._ended(shared)
         kept = self._cached(key, question)
         if kept is not None:
             self.usage.cache_hits += 1
             return self._ended(kept)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._under_way[key] = future
+        asked = _Asked(key, question, min(ends, time.monotonic() + self.limits.request_budget))
+        answer: Answer | None = None
+        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        under_way[key] = future
         try:
-            answer = await self._attempts(key, question, ends)
-            future.set_result(answer)
+            answer = await self._attempts(asked)
             return self._ended(answer)
         finally:
-            del self._under_way[key]
-            if not future.done():
-                future.cancel()
+            del under_way[key]
+            # That this batch was stopped or ran out of time is no answer for another one.
+            future.set_result(None if asked.given_up and asked.ends == ends else answer)
 
     def _ended(self, answer: Answer) -> Answer:
         self.usage.questions += 1
@@ -154,29 +160,32 @@ class Caller:
             return None
         return _readable(kept)
 
-    async def _attempts(self, key: bytes, question: Question, ends: float) -> Answer:
-        own_end = time.monotonic() + self.limits.request_budget
-        asked = _Asked(key, question, min(ends, own_end))
+    async def _attempts(self, asked: _Asked) -> Answer:
         try:
             try:
                 answer = await self._attempt(asked)
             except CallError as error:
                 answer = await self._again(asked, error)
         except CallError as error:
-            cut = error.retryable and asked.attempts < self.limits.attempts
-            spent = "the request's" if own_end <= ends else "the batch's"
-            given_up = (
-                f"given up: {spent} time budget" if cut else f"attempt {asked.attempts} of {self.limits.attempts}"
-            )
             last = asked.unread
             return Answer(
                 text=None if last is None else last.text,
-                error=f"{error} ({given_up})",
+                error=self._why(asked, error),
                 finish_reason=None if last is None else last.finish_reason,
             )
         if self.cache is not None:
-            self.cache.put(key, answer)
+            self.cache.put(asked.key, answer)
         return _readable(answer)
+
+    def _why(self, asked: _Asked, error: CallError) -> str:
+        """What became of a question without an answer: the cause first."""
+        if error.cause == faults.BUDGET:
+            asked.given_up = True
+            return str(error)
+        if error.retryable and (asked.attempts < self.limits.attempts or _left(asked.ends) <= 0):
+            asked.given_up = True
+            return f"{faults.BUDGET}: the time budget was spent after attempt {asked.attempts}; the last: {error}"
+        return f"{error} (attempt {asked.attempts} of {self.limits.attempts})"
 
     async def _again(self, asked: _Asked, first: CallError | None) -> Generation:
         """Further attempts, after `first`, the error of the first one.
@@ -214,7 +223,7 @@ class Caller:
 
     async def _call(self, asked: _Asked) -> Generation:
         """One call. Raises `CallError`."""
-        pace, slots = self._paced()
+        here = self._here()
         # The call's name is unique to the question and the attempt; the prompt's markers come of it and the secret.
         prompt = asked.question.prompt(f"{asked.key.hex()}/{asked.attempts}")
         n_characters = sum(len(message["content"]) for message in prompt.messages)
@@ -222,15 +231,15 @@ class Caller:
         if not self.client.constrains:
             sampling = replace(sampling, regex=None)
         usage = self.usage
-        async with slots:
-            if pace.limited:
+        async with here.slots:
+            if here.pace.limited:
                 try:
-                    await asyncio.wait_for(pace.turn(n_characters, sampling), max(0.0, _left(asked.ends)))
+                    await asyncio.wait_for(here.pace.turn(n_characters, sampling), max(0.0, _left(asked.ends)))
                 except asyncio.TimeoutError:
-                    raise self._spent("while it waited for the rate limit") from None
+                    raise _spent("while it waited for the rate limit") from None
             timeout = min(self.limits.timeout, _left(asked.ends))
             if timeout <= 0:
-                raise self._spent("before the call")
+                raise _spent("before the call")
             usage.calls += 1
             try:
                 answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
@@ -246,10 +255,6 @@ class Caller:
             self._check_constraint(sampling.regex, answer)
         return answer
 
-    def _spent(self, when: str) -> CallError:
-        self.usage.faults[faults.BUDGET] += 1
-        return CallError(faults.BUDGET, f"the time budget was spent {when}", retryable=False)
-
     def _check_constraint(self, regex: str, answer: Generation) -> None:
         """Counts whether the answer obeys; one that was cut by its length had no chance to."""
         if _compiled(regex).fullmatch(answer.text) is not None:
@@ -262,12 +267,24 @@ class Caller:
                     self.client.name,
                 )
 
-    def _paced(self) -> tuple[Pace, asyncio.Semaphore]:
-        """Pace and free slots, shared by all batches under way."""
+    def _here(self) -> _Calls:
+        """What all batches under way share."""
         running = asyncio.get_running_loop()
-        if self._pace is None or self._pace[0] is not running:  # a forked child has another loop
-            self._pace = (running, Pace(self.limits, self.usage), asyncio.Semaphore(self.limits.concurrency))
-        return self._pace[1:]
+        if self._calls is None or self._calls.loop is not running:  # a forked child has another loop
+            pace, slots = Pace(self.limits, self.usage), asyncio.Semaphore(self.limits.concurrency)
+            self._calls = _Calls(running, pace, slots, {})
+        return self._calls
+
+
+@dataclass(slots=True)
+class _Calls:
+    """What calls share that are made on one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    pace: Pace
+    slots: asyncio.Semaphore
+    under_way: dict[bytes, asyncio.Future[Answer | None]]
+    """Key → the answer to come; None where its batch gives it up."""
 
 
 @dataclass(slots=True)
@@ -281,6 +298,8 @@ class _Asked:
     n_unread: int = 0
     unread: Generation | None = None
     """The last answer that could not be read."""
+    given_up: bool = False
+    """Whether time ran out before it was answered or failed for good."""
 
     def sampling(self) -> Sampling:
         """That of the coming attempt: after answers that could not be read, a fresh seed and no greed."""
@@ -309,6 +328,10 @@ class _Wait:
         error = state.outcome.exception()
         asked = error.retry_after if isinstance(error, CallError) else None
         return self.jittered(state) + (asked or 0.0)
+
+
+def _spent(when: str) -> CallError:
+    return CallError(faults.BUDGET, f"the time budget was spent {when}", retryable=False)
 
 
 def _left(ends: float) -> float:

@@ -22,16 +22,21 @@ _CLEAN_UP: Final = 10.0
 """Seconds that cancelled work has to close its files and connections."""
 
 _closing: set[Future[Any]] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a finalizer may come between (`later`)
 _loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
 _pid = 0
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs `work` on the loop and waits for it, from any thread but the loop's own.
 
-    An interrupt (Ctrl-C) cancels the work, waits until it has cleaned up, and goes on upward.
+    An interrupt (Ctrl-C) cancels the work, waits until it has cleaned up, and goes on upward. Raises
+    `RuntimeError` on the loop's own thread, where `work` must be awaited.
     """
+    if threading.current_thread() is _thread:
+        work.close()
+        raise RuntimeError("this thread makes the calls and cannot wait for them: await the work, or use a thread")
     ended = threading.Event()
 
     async def watched() -> T:
@@ -65,18 +70,19 @@ async def hop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
-    global _loop, _pid
+    global _loop, _thread, _pid
     with _lock:
         if _loop is None or _pid != os.getpid():  # a forked child has the object, but not the thread
             loop = asyncio.new_event_loop()
-            threading.Thread(target=_serve, args=(loop,), name="rationale-rm-calls", daemon=True).start()
+            _thread = threading.Thread(target=_serve, args=(loop,), name="rationale-rm-calls", daemon=True)
+            _thread.start()
             _loop, _pid = loop, os.getpid()
         return _loop
 
 
 @atexit.register
 def _wait_for_closing() -> None:
-    for future in list(_closing):
+    for future in list(_closing) if _pid == os.getpid() else ():
         with contextlib.suppress(Exception):  # nobody is left to hear of it
             future.result(_CLEAN_UP)
 
