@@ -1,14 +1,15 @@
 """Makes a tiny random chat model in a folder: a stand-in for an LLM wherever only the machinery is under test.
 
-python -m benches.tiny_model FOLDER
+python -m benches.tiny_model FOLDER [--layers N]
 
 A byte-level BPE tokenizer trained on the project's own texts (3-4 characters a token) and a random
 Qwen3 of 0.4M parameters. Nothing is fetched; the same seed gives the same weights. Needs the environment
 of `make setup-models`.
 """
 
-import sys
+import argparse
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TEXTS = ("python/rationale_rm/prompts/**/*.j2", "benches/*.py", "docs/*.md", "README.md", "examples/**/*.jsonl")
@@ -19,7 +20,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def make(folder: Path, *, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192) -> Path:
+def make(
+    folder: Path, *, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192, layers: int = 4
+) -> Path:
     """Writes model and tokenizer into `folder` and gives it back; `context` is its length limit in tokens."""
     import torch
     import transformers
@@ -31,7 +34,7 @@ def make(folder: Path, *, seed: int = 0, chat_template: str | None = CHAT_TEMPLA
         vocab_size=VOCABULARY,
         hidden_size=64,
         intermediate_size=256,
-        num_hidden_layers=4,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
@@ -50,7 +53,7 @@ def make(folder: Path, *, seed: int = 0, chat_template: str | None = CHAT_TEMPLA
     return folder
 
 
-def _tokenizer() -> "object":
+def _tokenizer() -> Any:
     import tokenizers
     import transformers
 
@@ -72,5 +75,13 @@ def _tokenizer() -> "object":
     )
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benches.tiny_model", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--layers", type=int, default=4)
+    options = parser.parse_args()
+    make(options.folder, layers=options.layers)
+
+
 if __name__ == "__main__":
-    print(make(Path(sys.argv[1])))
+    main()

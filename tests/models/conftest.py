@@ -1,6 +1,7 @@
 """Models made on the spot and a real vLLM server on them; runs in the environment of `make setup-models`."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,5 @@ def tiny_model_path(tmp_path_factory):
 def vllm_server(tiny_model_path, tmp_path_factory):
     """A vLLM OpenAI server with the tiny model: `base_url`, `model_name`, `metrics()`."""
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    from pathlib import Path
-
     with VllmServer(tiny_model_path, log=log, python=Path(sys.executable)) as server:
         yield server

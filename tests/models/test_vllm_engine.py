@@ -85,6 +85,14 @@ def test_seeds_reproduce(vllm):
     assert vllm.generate([PROMPTS[0]], sampling[2:3])[0].text == texts[2]
 
 
+def test_seeds_survive_more_prompts_than_a_step_takes(vllm):
+    """By default vLLM 0.32 splits prompts over steps, which on a CPU no seeded request survives."""
+    prompts = [[{"role": "user", "content": f"{number} " + "word " * 900}] for number in range(12)]
+    answers = vllm.generate(prompts, [Sampling(max_tokens=4, temperature=1.0, seed=seed) for seed in range(12)])
+    assert sum(answer.prompt_tokens for answer in answers) > 2 * 4096
+    assert all(answer.error is None for answer in answers)
+
+
 def test_the_constraint_holds(vllm):
     assert vllm.constrains
     sampling = [Sampling(max_tokens=400, temperature=1.0, seed=seed, regex=REGEX) for seed in range(32)]

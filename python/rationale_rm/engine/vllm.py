@@ -55,6 +55,10 @@ class VllmEngine:
             raise MissingEngineExtraError(error.name, "vllm") from None
         self._vllm = vllm
         self._lock = threading.Lock()
+        if on_cpu:
+            # vLLM 0.32 takes back the draw of a prompt that is split over steps, which generators of the CPU cannot:
+            # one seeded request would end the engine.
+            options.setdefault("enable_chunked_prefill", False)
         self._llm: Any = vllm.LLM(
             os.fspath(path),
             max_model_len=max_model_len,
