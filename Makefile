@@ -77,7 +77,7 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 	@build/wheel-venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/runtime.txt dist/*.whl
 	@cd build && wheel-venv/bin/python ../tests/wheel_smoke.py
 
-bench: setup ## Measure against the peers; writes build/bench.json
+bench: setup setup-models ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
 
 bench-rust: ## Criterion benches of the core

@@ -375,6 +375,27 @@ def judge_client_throughput(rounds: int) -> list[Entry]:
     ]
 
 
+def vllm_judging(rounds: int) -> list[Entry]:
+    from benches import vllm_judging
+
+    found = vllm_judging.measure(vllm_judging.GROUPS if rounds >= 5 else vllm_judging.FEW_GROUPS)
+    ours, peer = found.ours, found.peer
+    note = (
+        f"{found.n_answers} answers in groups of 8, 75% of the verdicts right, one step on a real vLLM server on CPU "
+        f"with a tiny model; ours: RationaleReward with gate and 5% audit ({found.audited} audited); peer: all answers "
+        "judged, in one prompt of model list, human list and the same rubric; both constrained and 64 calls at once"
+    )
+    took = f"one run; ours took {ours.seconds:.0f} s, the peer {peer.seconds:.0f} s"
+    computed = (
+        f"{note}; prompt tokens less those that vLLM's prefix cache (blocks of 128) had, by its metrics; sent: ours "
+        f"{ours.prompt_tokens:.0f}, peer {peer.prompt_tokens:.0f}; {took}"
+    )
+    return [
+        Entry("judge_calls", ours.calls, peer.calls, "calls per step", f"{note}; counted by vLLM; {took}", 1.25),
+        Entry("judge_prompt_tokens", ours.computed, peer.computed, "tokens per step", computed, 4),
+    ]
+
+
 CASES: dict[str, Callable[[int], list[Entry]]] = {
     case.__name__: case
     for case in (
@@ -389,6 +410,7 @@ CASES: dict[str, Callable[[int], list[Entry]]] = {
         reward_step_mt,
         bootstrap_ci,
         judge_client_throughput,
+        vllm_judging,
         import_time,
     )
 }

@@ -29,6 +29,7 @@ CASES = (
     "reward_step_mt",
     "bootstrap_ci",
     "judge_client_throughput",
+    "vllm_judging",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

@@ -26,6 +26,8 @@ from rationale_rm.rewards import RationaleReward
 from benches import judging_inputs
 from benches.vllm_server import PYTHON, VllmServer
 
+GROUPS = 256
+FEW_GROUPS = 16
 CONCURRENCY = 64
 REASONING_CHARS = 0  # the answers are random text: only their prompts are measured
 MAX_TOKENS = 256
@@ -134,9 +136,3 @@ def _counted(server: VllmServer, work: Coroutine[Any, Any, None]) -> Counts:
         prompt_tokens=grown("vllm:prompt_tokens_total"),
         seconds=seconds,
     )
-
-
-if __name__ == "__main__":
-    import sys
-
-    print(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 16))
