@@ -451,6 +451,13 @@ def test_reasoning_is_bounded(chars):
     assert all(int(most) <= 100 for most in re.findall(r"\{0,(\d+)\}", pattern.pattern))
 
 
+def test_reasoning_without_a_bound():
+    pattern = re.compile(prompts.metajudge_regex(1, 0, reasoning_chars=None))
+    assert pattern.fullmatch(("x" * 500 + "\n") * 200 + block("- R1@S0: 0"))
+    assert not pattern.fullmatch("a < b\n" + block("- R1@S0: 0"))
+    assert not pattern.fullmatch(("x" * 500 + "\n") * 200)
+
+
 def test_constraints_check_their_arguments():
     with pytest.raises(core.RationaleError, match="reasoning_chars must be at most 8000, not 8001"):
         prompts.metajudge_regex(1, 1, reasoning_chars=8001)
