@@ -128,8 +128,8 @@ class RecordingServer:
         self.under_way = 0
         self.peak = 0
         self.lock = threading.Lock()
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
+        self.spent = []
+        """The `usage` of every answer."""
 
     def __enter__(self):
         owner = self
@@ -144,7 +144,7 @@ class RecordingServer:
                     number = len(owner.times)
                     owner.times.append(time.monotonic())
                     owner.bodies.append(json.loads(raw))
-                    owner.headers.append(dict(self.headers))
+                    owner.headers.append({name.lower(): value for name, value in self.headers.items()})
                     owner.under_way += 1
                     owner.peak = max(owner.peak, owner.under_way)
                 try:
@@ -154,10 +154,8 @@ class RecordingServer:
                         owner.under_way -= 1
                 status, headers, body = found if isinstance(found, tuple) else (200, {}, found)
                 if isinstance(body, dict):
-                    used = body.get("usage") or {}
                     with owner.lock:
-                        owner.prompt_tokens += used.get("prompt_tokens", 0)
-                        owner.completion_tokens += used.get("completion_tokens", 0)
+                        owner.spent.append(body.get("usage"))
                     body = json.dumps(body).encode()
                 with contextlib.suppress(ConnectionError):
                     self.send_response(status)

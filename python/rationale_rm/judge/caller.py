@@ -244,13 +244,13 @@ class Caller:
             try:
                 answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
             except CallError as error:
-                self.usage.faults[error.cause] += 1
+                usage.faults[error.cause] += 1
+                usage.spend(error.used)
+                usage.prompt_characters += n_characters if error.used.prompt_tokens else 0
                 raise
         usage.answers += 1
         usage.prompt_characters += n_characters
-        usage.prompt_tokens += answer.prompt_tokens
-        usage.cached_tokens += answer.cached_tokens
-        usage.completion_tokens += answer.completion_tokens
+        usage.spend(answer)
         if sampling.regex is not None and self.client.constrains:
             self._check_constraint(sampling.regex, answer)
         return answer

@@ -46,7 +46,10 @@ class EngineClient:
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
         """One answer, generated with what else is waiting."""
-        future: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        running = asyncio.get_running_loop()
+        future: asyncio.Future[Generation] = running.create_future()
+        if self._working is not None and self._working.get_loop() is not running:  # of the parent of a forked child
+            self._working, self._waiting = None, []
         self._waiting.append((messages, sampling, future))
         if self._working is None or self._working.done():
             self._working = asyncio.ensure_future(self._work())
@@ -74,6 +77,8 @@ class EngineClient:
             prompts, samplings = [item[0] for item in batch], [item[1] for item in batch]
             try:
                 answers = await asyncio.to_thread(self._engine.generate, prompts, samplings)
+                if len(answers) != len(batch):
+                    raise ValueError(f"{len(answers)} answers to {len(batch)} prompts")
             except Exception as error:  # whatever an engine raises must reach the calls that wait for it
                 for _, _, future in batch:
                     if not future.done():

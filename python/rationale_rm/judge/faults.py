@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 RATE_LIMITED: Final = "rate_limited"
 """429: the server asks to wait."""
@@ -28,6 +28,14 @@ ENGINE: Final = "engine"
 """The engine in this process failed."""
 
 
+class Tokens(NamedTuple):
+    """What a call used up."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class CallError(Exception):
     """A call without a usable answer; `str()` is the cause and what the server said, without secrets."""
 
@@ -39,6 +47,7 @@ class CallError(Exception):
         retryable: bool = True,
         retry_after: float | None = None,
         status: int | None = None,
+        used: Tokens = Tokens(),  # noqa: B008
     ):
         super().__init__(f"{cause}: {message}")
         self.cause = cause
@@ -47,6 +56,8 @@ class CallError(Exception):
         """Seconds that the server asks to wait."""
         self.status = status
         """The HTTP status, where there was one."""
+        self.used = used
+        """What was spent all the same."""
 
 
 class MissingJudgeExtraError(ImportError):

@@ -11,9 +11,11 @@ import asyncio
 import atexit
 import contextlib
 import os
+import selectors
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -25,7 +27,6 @@ _closing: set[Future[Any]] = set()
 _lock = threading.RLock()  # a finalizer may come between (`later`)
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
-_pid = 0
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -70,19 +71,53 @@ async def hop(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
-    global _loop, _thread, _pid
+    global _loop, _thread
     with _lock:
-        if _loop is None or _pid != os.getpid():  # a forked child has the object, but not the thread
-            loop = asyncio.new_event_loop()
+        if _loop is None:
+            loop = asyncio.SelectorEventLoop(_Selector()) if hasattr(os, "fork") else asyncio.new_event_loop()
             _thread = threading.Thread(target=_serve, args=(loop,), name="rationale-rm-calls", daemon=True)
             _thread.start()
-            _loop, _pid = loop, os.getpid()
+            _loop = loop
         return _loop
+
+
+class _Selector(selectors.DefaultSelector):
+    """A forked child shares the kernel's list of connections with its parent, and must take none out of it: the parent
+    would never hear of that connection again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._owner = os.getpid()
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return super().unregister(fileobj) if self._owner == os.getpid() else self.get_key(fileobj)
+
+    def get_map(self) -> Any:
+        return super().get_map() if self._owner == os.getpid() else MappingProxyType({})
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        if self._owner != os.getpid():
+            raise KeyError(fileobj)
+        return super().get_key(fileobj)
+
+
+def _forget() -> None:
+    """A forked child has the parent's objects, but not its thread: it begins with nothing."""
+    global _loop, _lock
+    if _loop is not None:
+        _loop.set_exception_handler(lambda loop, context: None)  # connections that are not its own end unclosed
+    _loop, _lock = None, threading.RLock()
+    _closing.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @atexit.register
 def _wait_for_closing() -> None:
-    for future in list(_closing) if _pid == os.getpid() else ():
+    for future in list(_closing):
         with contextlib.suppress(Exception):  # nobody is left to hear of it
             future.result(_CLEAN_UP)
 

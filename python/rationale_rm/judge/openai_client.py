@@ -9,25 +9,36 @@ import os
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from rationale_rm.engine import Generation, Message, Sampling
 from rationale_rm.judge import faults, loop
+from rationale_rm.judge.address import Scrubber, read_address
 from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
-from rationale_rm.judge.servers import Server, Servers, shown_url
+from rationale_rm.judge.servers import Server, Servers
 from rationale_rm.judge.wire import read_completion, retry_after
 
 DEFAULT_KEY_VARIABLE: Final = "OPENAI_API_KEY"
 NO_KEY: Final = "EMPTY"
 """What local servers are sent when no key is set."""
+_OF_SERVER: Final = (
+    faults.CONNECTION,
+    faults.SERVER_ERROR,
+    faults.RATE_LIMITED,
+    faults.TIMEOUT,
+    faults.BAD_BODY,
+    faults.WRONG_MODEL,
+    faults.REFUSED,
+)
+"""Causes that lie with a server, for which it is passed over; a timeout has used the time up."""
 _log = logging.getLogger(__name__)
 
 
 class OpenAIClient:
     """A model on one or more OpenAI-compatible servers.
 
-    Calls go to the server with the fewest of ours under way. One that fails is left alone for a while, and
-    the call goes on to the next; an error is raised only when every server has failed it.
+    Calls go to the server with the fewest of ours under way. One that fails, or that answers as no server of this
+    model does, is left alone for a while, and the call goes on to the next; an error is raised only when no server
+    that is up is left.
 
     The key is read from the environment variable `key_variable` and never leaves the Authorization header:
     it is cut out of whatever servers send back. Without `urls`, OpenAI's own server is meant, and the key must
@@ -44,17 +55,16 @@ class OpenAIClient:
         key = os.environ.get(key_variable, "")
         if not key and not urls:
             raise ValueError(f"set {key_variable}, or name a server: openai:{model}@http://HOST:PORT/v1")
+        if not key and key_variable != DEFAULT_KEY_VARIABLE:
+            raise ValueError(f"{key_variable}, which is to hold the key, is not set")
         if any(ord(character) < 33 or ord(character) > 126 for character in key):
             raise ValueError(f"{key_variable} holds characters that no HTTP header can carry")
-        for url in urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"{shown_url(url)} is no server: expected http://HOST:PORT/v1")
         self._openai = openai
         self._model = model
-        self._secrets = tuple(dict.fromkeys([secret for secret in (key, *map(_credentials, urls)) if secret]))
+        self._key_variable = key_variable
+        self._addresses = tuple(map(read_address, urls))
+        self._scrub = Scrubber([key, *(secret for address in self._addresses for secret in address.secrets)])
         self._key = key or NO_KEY
-        self._urls: tuple[str | None, ...] = tuple(urls) or (None,)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._servers: Servers | None = None
         self._refused_regex = False
@@ -64,7 +74,7 @@ class OpenAIClient:
     @property
     def name(self) -> str:
         """``openai:MODEL@URL,URL``, without credentials."""
-        urls = ",".join(shown_url(url) for url in self._urls if url)
+        urls = ",".join(address.shown for address in self._addresses)
         return f"openai:{self._model}@{urls}" if urls else f"openai:{self._model}"
 
     @property
@@ -85,15 +95,19 @@ class OpenAIClient:
             server = servers.pick(failed)
             try:
                 with server.busy():
-                    return await self._ask(server, messages, sampling, timeout)
+                    answer = await self._ask(server, messages, sampling, timeout)
             except CallError as error:
-                if error.cause in (faults.CONNECTION, faults.SERVER_ERROR, faults.RATE_LIMITED):
-                    server.failed(error.retry_after)
-                    failed.add(server.number)
-                    if servers.others_up(failed):
-                        self.failovers += 1
-                        continue
+                if error.cause not in _OF_SERVER or error.status in (400, 413, 422):
+                    raise
+                server.failed(error.retry_after, for_good=not error.retryable)
+                failed.add(server.number)
+                if error.cause != faults.TIMEOUT and servers.others_up(failed):
+                    self.failovers += 1
+                    continue
+                error.retryable = error.retryable or not servers.all_refuse
                 raise
+            server.answered()
+            return answer
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -108,38 +122,46 @@ class OpenAIClient:
             self._loop = running
             self._servers = Servers(
                 [
-                    Server(
-                        number,
-                        shown_url(url) if url else "OpenAI's server",
-                        self._openai.AsyncOpenAI(
-                            api_key=self._key,
-                            base_url=url,
-                            max_retries=0,
-                            http_client=self._openai.DefaultAioHttpClient(),
-                        ),
+                    Server(number, name, self._connections(url, authorization))
+                    for number, (name, url, authorization) in enumerate(
+                        [(address.shown, address.url, address.authorization) for address in self._addresses]
+                        or [("OpenAI's server", None, None)]
                     )
-                    for number, url in enumerate(self._urls)
                 ]
             )
             # Dropped without `close`, or at the end of the program, connections are closed all the same.
             weakref.finalize(self, _close_later, self._servers, running)
         return self._servers
 
+    def _connections(self, url: str | None, authorization: str | None) -> Any:
+        return self._openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=url,
+            max_retries=0,
+            default_headers={"Authorization": authorization} if authorization else None,
+            http_client=self._openai.DefaultAioHttpClient(),
+        )
+
     async def _ask(self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float) -> Generation:
         constrained = sampling.regex is not None and not self._refused_regex
         try:
-            raw = await asyncio.wait_for(self._post(server, messages, sampling, constrained, timeout), timeout)
+            return await asyncio.wait_for(self._answer(server, messages, sampling, constrained, timeout), timeout)
+        except asyncio.TimeoutError:
+            raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
+
+    async def _answer(
+        self, server: Server, messages: Sequence[Message], sampling: Sampling, constrained: bool, timeout: float
+    ) -> Generation:
+        try:
+            raw = await self._post(server, messages, sampling, constrained, timeout)
         except CallError as error:
             if not (constrained and error.status in (400, 422)):
                 raise
             # Is it the constraint that the server does not know? Asked without it, the server says so itself.
-            raw = await asyncio.wait_for(self._post(server, messages, sampling, False, timeout), timeout)
+            raw = await self._post(server, messages, sampling, False, timeout)
+            if not self._refused_regex:
+                _log.warning("%s refuses constrained output (structured_outputs); asking without it", server.name)
             self._refused_regex = True
-            _log.warning("%s refuses constrained output (structured_outputs); asking without it", server.name)
-        except asyncio.TimeoutError:
-            server.failed(None)
-            raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
-        server.answered()
         return read_completion(raw, self._model, self._scrub)
 
     async def _post(
@@ -183,14 +205,9 @@ class OpenAIClient:
             return CallError(faults.RATE_LIMITED, message, retry_after=retry_after(headers), status=status)
         if status >= 500 or status in (408, 409):
             return CallError(faults.SERVER_ERROR, message, retry_after=retry_after(headers), status=status)
+        if status in (401, 403):
+            message += f"; is {self._key_variable} set to a key of this server?"
         return CallError(faults.REFUSED, message, retryable=False, status=status)
-
-    def _scrub(self, text: str) -> str:
-        """The text without keys, whatever a server echoes."""
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, "[key removed]")
-        return text
 
 
 def _root(error: BaseException) -> BaseException:
@@ -203,7 +220,3 @@ def _root(error: BaseException) -> BaseException:
 def _close_later(servers: Servers, running: asyncio.AbstractEventLoop) -> None:
     if not running.is_closed() and os.getpid() == servers.pid:
         loop.later(servers.close())
-
-
-def _credentials(url: str) -> str:
-    return urlsplit(url).password or ""

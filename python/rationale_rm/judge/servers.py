@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 FIRST_REST: Final = 0.5
 LONGEST_REST: Final = 30.0
@@ -26,6 +25,8 @@ class Server:
         self.under_way = 0
         self.failures = 0
         self.rests_until = 0.0
+        self.refuses = False
+        """Whether it refused the last call for good: a wrong key, an unknown model."""
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -36,16 +37,23 @@ class Server:
         finally:
             self.under_way -= 1
 
-    def failed(self, retry_after: float | None) -> None:
-        """Lets the server rest: as long as it asks, else longer with every failure in a row."""
-        self.failures += 1
-        rest = min(FIRST_REST * 2.0 ** min(self.failures - 1, 10), LONGEST_REST)
-        self.rests_until = time.monotonic() + (rest if retry_after is None else retry_after)
+    def failed(self, retry_after: float | None, *, for_good: bool = False) -> None:
+        """Lets the server rest: as long as it asks, else longer with every failure in a row. Calls that fail while it
+        rests were under way when it began to, and tell nothing new.
+        """
+        self.refuses = for_good
+        now = time.monotonic()
+        if retry_after is not None:
+            self.rests_until = max(self.rests_until, now + retry_after)
+        elif self.rests_until <= now:
+            self.rests_until = now + min(FIRST_REST * 2.0**self.failures, LONGEST_REST)
+            self.failures = min(self.failures + 1, 10)
 
     def answered(self) -> None:
         """It is well again."""
         self.failures = 0
         self.rests_until = 0.0
+        self.refuses = False
 
 
 class Servers:
@@ -74,6 +82,11 @@ class Servers:
             key=lambda server: (server.number in but, max(0.0, server.rests_until - now), server.under_way),
         )
 
+    @property
+    def all_refuse(self) -> bool:
+        """Whether there is no server left that asking again may help with."""
+        return all(server.refuses for server in self.servers)
+
     async def close(self) -> None:
         """Closes all connections."""
         for server in self.servers:
@@ -83,12 +96,3 @@ class Servers:
         """Whether there is a server beside `failed` that does not rest."""
         now = time.monotonic()
         return any(server.number not in failed and server.rests_until <= now for server in self.servers)
-
-
-def shown_url(url: str) -> str:
-    """The URL without user, password and query, which may be secrets."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

@@ -43,6 +43,10 @@ def parse_spec(text: str, *, judge: bool = False) -> Spec:
     if kind == "openai" and rest:
         at = rest.find("@http")
         name, urls = (rest, "") if at < 0 else (rest[:at], rest[at + 1 :])
+        if at < 0 and "@" in name:  # without a scheme it would be taken for a name, and OpenAI's server for meant
+            raise ValueError(
+                f"openai:{name.partition('@')[0]}@… names no server: write @http://HOST:PORT/v1 or @https://…"
+            )
         if name and (at < 0 or urls):
             return Spec("openai", name, tuple(url.strip() for url in urls.split(",") if url.strip()))
     forms = f"{FORMS}, lexical or embedding[:MODEL]" if judge else FORMS
@@ -64,5 +68,4 @@ def open_client(spec: Spec, *, key_variable: str = DEFAULT_KEY_VARIABLE) -> Clie
 
 def _without_password(text: str) -> str:
     """What a message may repeat of a text that may hold credentials."""
-    head, at, rest = text.partition("@http")
-    return f"{head}{at}…" if at and "@" in rest else text
+    return f"{text.partition(':')[0]}:…" if "@" in text or "//" in text else text

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from rationale_rm.engine import Generation
+from rationale_rm.judge.faults import Tokens
 from rationale_rm.judge.prices import Price
 
 
@@ -36,6 +38,12 @@ class Usage:
     """Answers that were to be constrained and do not match: the server ignores the constraint."""
     faults: Counter[str] = field(default_factory=Counter)
     """Cause → calls that failed."""
+
+    def spend(self, used: Generation | Tokens) -> None:
+        """Adds the tokens of a call."""
+        self.prompt_tokens += used.prompt_tokens
+        self.cached_tokens += used.cached_tokens
+        self.completion_tokens += used.completion_tokens
 
     def cost(self, price: Price | None) -> float | None:
         """US dollars so far; None without a price."""
