@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rationale_rm.atomize.decompose import Atomized
 from rationale_rm.types import VERDICT_TEXTS
+
+
+_OWN: Final = frozenset(
+    (
+        "human-checklist",
+        "kept",
+        "apart_reason",
+        "empty_reason",
+        "claims",
+        "ignored",
+        "status",
+        "error",
+        "generated_text",
+        "made_by",
+    )
+)
+"""Fields that this run writes; those of an earlier one do not go through."""
 
 
 def to_record(result: Atomized) -> dict[str, Any]:
@@ -20,7 +37,7 @@ def to_record(result: Atomized) -> dict[str, Any]:
     """
     record = result.record
     line: dict[str, Any] = {
-        **record.extra,
+        **{name: value for name, value in record.extra.items() if name not in _OWN},
         "id": record.id,
         "domain": record.domain,
         "context": record.context if isinstance(record.context, str) else [dict(item) for item in record.context],
