@@ -9,7 +9,6 @@ from typing import Any, Final
 from rationale_rm.atomize.decompose import Atomized
 from rationale_rm.types import VERDICT_TEXTS
 
-
 _OWN: Final = frozenset(
     (
         "human-checklist",
