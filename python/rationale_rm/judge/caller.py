@@ -105,11 +105,16 @@ class Caller:
         stopped = False
 
         async def work() -> None:
-            for number, question in numbered:
-                answer = await self._answer(question, ends)
-                if stopped:  # the cancellation may be lost where the answer came at the same time
-                    break
-                on_answer(number, answer)
+            nonlocal stopped
+            try:
+                for number, question in numbered:
+                    answer = await self._answer(question, ends)
+                    if stopped:  # by another worker; the cancellation comes later, or is lost as the answer came first
+                        break
+                    on_answer(number, answer)
+            except BaseException:
+                stopped = True
+                raise
 
         workers = [asyncio.ensure_future(work()) for _ in range(self.limits.concurrency)]
         try:
@@ -136,6 +141,7 @@ class Caller:
         kept = self._cached(key, question)
         if kept is not None:
             self.usage.cache_hits += 1
+            await asyncio.sleep(0)  # nothing else here waits, and other batches and a stop must get through
             return self._ended(kept)
         asked = _Asked(key, question, min(ends, time.monotonic() + self.limits.request_budget))
         answer: Answer | None = None
