@@ -381,5 +381,5 @@ def test_settings_say_what_answers_depend_on():
         "seed": 4,
         "max_tokens": 2048,
         "constrain": True,
-        "reasoning_chars": 800,
+        "reasoning_chars": None,
     }

@@ -451,11 +451,13 @@ def test_reasoning_is_bounded(chars):
     assert all(int(most) <= 100 for most in re.findall(r"\{0,(\d+)\}", pattern.pattern))
 
 
-def test_reasoning_without_a_bound():
+def test_reasoning_without_a_bound_in_characters_is_bounded_in_lines():
     pattern = re.compile(prompts.metajudge_regex(1, 0, reasoning_chars=None))
-    assert pattern.fullmatch(("x" * 500 + "\n") * 200 + block("- R1@S0: 0"))
+    assert pattern.fullmatch(block("- R1@S0: 0"))
+    assert pattern.fullmatch(("x" * 500 + "\n") * 24 + block("- R1@S0: 0"))
+    assert not pattern.fullmatch("x\n" * 25 + block("- R1@S0: 0"))
     assert not pattern.fullmatch("a < b\n" + block("- R1@S0: 0"))
-    assert not pattern.fullmatch(("x" * 500 + "\n") * 200)
+    assert not pattern.fullmatch(("x" * 500 + "\n") * 24)
 
 
 def test_constraints_check_their_arguments():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from rationale_rm.cli import output
 from rationale_rm.cli.options import Asking
 from rationale_rm.data import BadLine
 from rationale_rm.data.journal import Journal, JournalError
-from rationale_rm.judge import Cache, CacheError, Caller, Client, Price, Question, Usage, find_price
+from rationale_rm.judge import Cache, CacheError, Caller, Client, Price, Question, Usage, find_price, loop
 from rationale_rm.judge.cache import default_path
 from rationale_rm.judge.plan import Plan, UnaskedClient, plan
 from rationale_rm.judge.spec import Spec, open_client, parse_spec
@@ -65,18 +65,36 @@ class Run:
         if error is not None and self.n_ended >= SETTLED and self.n_failed > ceiling * self.n_ended:
             raise TooManyFailuresError
 
-    def finish(self, what: str, bad: Sequence[BadLine], n_lines: int, *, stopped: str | None = None) -> None:
-        """Closes the output, prints and writes what the run came to, and leaves with 1 if it failed."""
-        self.progress.done()
+    def carry_out(
+        self,
+        work: Coroutine[Any, Any, None],
+        what: str,
+        bad: Sequence[BadLine],
+        n_lines: int,
+        *,
+        figures: Callable[[], Mapping[str, Any]] = dict,
+        lines: Callable[[], Iterable[str]] = list,
+    ) -> None:
+        """Runs `work`, which keeps its records here, closes the output, prints and writes what the run came to, and
+        leaves with 1 if it failed.
+
+        `bad` are the lines of the input, of `n_lines`, that could not be read; `figures` and `lines` are the
+        subcommand's own, for the summary and to be printed.
+        """
+        stopped = None
         try:
-            self.journal.close()
+            with self.journal:
+                loop.run(work)
+        except TooManyFailuresError:
+            pass
         except JournalError as error:
-            stopped = stopped or str(error)
+            stopped = str(error)
+        self.progress.done()
         output.report_bad_lines(bad, n_lines, self.asking.quiet)
         if self.asking.summary is not None:
-            output.write_json(self.asking.summary, self._document(what, bad, n_lines))
+            output.write_json(self.asking.summary, {**self._document(what, bad, n_lines), **figures()})
         if not self.asking.quiet:
-            for line in self._report():
+            for line in (*self._report(), *lines()):
                 output.note(line)
         too_many = self.n_failed > self.asking.max_failure_rate * self.n_ended
         if stopped is not None or too_many:

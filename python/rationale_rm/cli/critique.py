@@ -13,9 +13,8 @@ from rationale_rm.cli.inputs import load_pairs
 from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings, Order, critique_id, question, shown
 from rationale_rm.critique import critique as run_critique
 from rationale_rm.data import LabelScale
-from rationale_rm.data.journal import JournalError
 from rationale_rm.data.write import critique_record
-from rationale_rm.judge import Caller, Limits, loop
+from rationale_rm.judge import Caller
 from rationale_rm.judge.caller import Question
 from rationale_rm.types import Critique, Pair
 
@@ -35,6 +34,7 @@ it is kept as it is, and counts as wrong. A call that failed is kept with its ca
 """
 
 
+@options.asks
 def critique(
     inputs: options.Inputs,
     out: options.Out,
@@ -68,23 +68,9 @@ def critique(
     label_scale: Annotated[
         LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
     ] = None,
-    concurrency: options.Concurrency = 64,
-    requests_per_minute: options.Rpm = None,
-    tokens_per_minute: options.Tpm = None,
-    timeout: options.Timeout = 300.0,
-    attempts: options.Attempts = 6,
-    time_budget: options.Budget = None,
-    cache: options.CachePath = None,
-    no_cache: options.NoCache = False,
-    key_env: options.KeyVariable = "OPENAI_API_KEY",
-    prices: options.Prices = None,
-    resume: options.Resume = True,
-    dry_run: options.DryRun = False,
-    limit: options.Limit = None,
     seed: options.Seed = 0,
-    max_failure_rate: options.MaxFailureRate = 0.05,
-    json_path: options.Summary = None,
-    quiet: options.Quiet = False,
+    *,
+    how: options.Asking,
 ) -> None:
     """Ask a GenRM about every pair: reasons in falling importance, then a verdict.
 
@@ -92,26 +78,6 @@ def critique(
     answer: the pair with the model's reasons, verdict and whole text. Verdicts are about response 1 and 2, also where
     the pair was shown swapped.
     """
-    how = options.Asking(
-        limits=Limits(
-            concurrency=concurrency,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            attempts=attempts,
-            timeout=timeout,
-            batch_budget=time_budget,
-        ),
-        cache=cache,
-        no_cache=no_cache,
-        key_variable=key_env,
-        prices=prices,
-        resume=resume,
-        dry_run=dry_run,
-        limit=limit,
-        max_failure_rate=max_failure_rate,
-        summary=json_path,
-        quiet=quiet,
-    )
     spec = asking.read_spec(model)
     try:
         settings = CritiqueSettings(
@@ -126,16 +92,16 @@ def critique(
         )
     except ValueError as error:
         output.fail(str(error), output.USAGE)
-    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": json_path})
-    progress = output.Progress(quiet)
+    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": how.summary})
+    progress = output.Progress(how.quiet)
     loaded = load_pairs(files, progress=progress, what="ask about", label_scale=label_scale, need_references=False)
     progress.done()
-    pairs = loaded.pairs[:limit]
+    pairs = loaded.pairs[: how.limit]
     called = name or (spec.name if spec.kind == "openai" else os.path.basename(os.path.normpath(spec.name)))
     made_by = {"command": "critique", "model": f"{spec.kind}:{spec.name}", "name": called, **settings.to_dict()}
     caller = asking.open_caller(spec, how)
     wanted = [critique_id(pair.id, *showing) for pair in pairs for showing in shown(pair.id, settings)]
-    if dry_run:
+    if how.dry_run:
         done = asking.done_before(out, made_by, how)
         asking.show_plan(_questions(caller, pairs, settings, done), caller, how, len(done.intersection(wanted)), [])
         return
@@ -145,14 +111,8 @@ def critique(
     def on_critique(pair: Pair, answer: Critique) -> None:
         run.keep(critique_record(pair, answer, called), answer.error)
 
-    stopped = None
-    try:
-        loop.run(run_critique(caller, pairs, on_critique, settings, done=run.journal.done.__contains__))
-    except asking.TooManyFailuresError:
-        pass
-    except JournalError as error:
-        stopped = str(error)
-    run.finish("critique", loaded.bad, loaded.n_lines, stopped=stopped)
+    work = run_critique(caller, pairs, on_critique, settings, done=run.journal.done.__contains__)
+    run.carry_out(work, "critique", loaded.bad, loaded.n_lines)
 
 
 def _questions(caller: Caller, pairs: Sequence[Pair], settings: CritiqueSettings, done: set[str]) -> Iterator[Question]:

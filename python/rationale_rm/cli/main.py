@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from rationale_rm import __version__
-from rationale_rm.cli import critique, match, output, parse, score
+from rationale_rm.cli import atomize, critique, match, output, parse, score
 
 _INTERRUPTED: Final = 130
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # help texts are plain, so that brackets in them need no escaping
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+app.command(name="atomize", epilog=atomize.EPILOG)(atomize.atomize)
 app.command(name="critique", epilog=critique.EPILOG)(critique.critique)
 app.command(name="match", epilog=match.EPILOG)(match.match)
 app.command(name="score", epilog=score.EPILOG)(score.score)
@@ -41,7 +42,7 @@ def _program(
 ) -> None:
     """Rationale Consistency for generative reward models.
 
-    `critique` runs a GenRM over pairs. `match` asks a
+    `atomize` turns annotators' free text into atomic human reasons. `critique` runs a GenRM over pairs. `match` asks a
     judge which model reasons are the human ones. `score` says how far a model's reasons agree with the human ones,
     beside how often its verdict does. `parse` says how transcripts were read, and which could not be.
 

@@ -10,11 +10,10 @@ import typer
 from rationale_rm.cli import asking, options, output
 from rationale_rm.cli.inputs import load_pairs
 from rationale_rm.data import LabelScale, Loaded
-from rationale_rm.data.journal import JournalError
 from rationale_rm.data.write import pair_record
-from rationale_rm.judge import Judge, Limits, MetaJudge, loop
+from rationale_rm.judge import Judge, MetaJudge
 from rationale_rm.judge.caller import Question
-from rationale_rm.judge.metajudge import MAX_TOKENS, REASONING_CHARACTERS
+from rationale_rm.judge.metajudge import MAX_TOKENS
 from rationale_rm.judge.spec import Spec
 from rationale_rm.judge.stream import match_each
 from rationale_rm.metrics import critiques
@@ -42,6 +41,7 @@ class _Item(NamedTuple):
     request: MatchRequest
 
 
+@options.asks
 def match(
     inputs: options.Inputs,
     out: options.Out,
@@ -75,28 +75,20 @@ def match(
         ),
     ] = True,
     reasoning_chars: Annotated[
-        int, typer.Option(min=0, max=20_000, help="Characters of free reasoning in a constrained answer.")
-    ] = REASONING_CHARACTERS,
+        int | None,
+        typer.Option(
+            min=0,
+            max=8000,
+            help="Characters of free reasoning in a constrained answer. Default: 24 lines of any length, for servers "
+            "of large models take seconds to compile a bound in characters.",
+        ),
+    ] = None,
     label_scale: Annotated[
         LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
     ] = None,
-    concurrency: options.Concurrency = 64,
-    requests_per_minute: options.Rpm = None,
-    tokens_per_minute: options.Tpm = None,
-    timeout: options.Timeout = 300.0,
-    attempts: options.Attempts = 6,
-    time_budget: options.Budget = None,
-    cache: options.CachePath = None,
-    no_cache: options.NoCache = False,
-    key_env: options.KeyVariable = "OPENAI_API_KEY",
-    prices: options.Prices = None,
-    resume: options.Resume = True,
-    dry_run: options.DryRun = False,
-    limit: options.Limit = None,
     seed: options.Seed = 0,
-    max_failure_rate: options.MaxFailureRate = 0.05,
-    json_path: options.Summary = None,
-    quiet: options.Quiet = False,
+    *,
+    how: options.Asking,
 ) -> None:
     """Match model reasons with human ones through a judge, for `rationale-rm score`.
 
@@ -104,33 +96,13 @@ def match(
     writes) and asks the judge, for each human reason, which model reason fulfils it and how far. Writes one
     line for each pair and model, in the layout of MetaJudge result files.
     """
-    how = options.Asking(
-        limits=Limits(
-            concurrency=concurrency,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            attempts=attempts,
-            timeout=timeout,
-            batch_budget=time_budget,
-        ),
-        cache=cache,
-        no_cache=no_cache,
-        key_variable=key_env,
-        prices=prices,
-        resume=resume,
-        dry_run=dry_run,
-        limit=limit,
-        max_failure_rate=max_failure_rate,
-        summary=json_path,
-        quiet=quiet,
-    )
     spec = asking.read_spec(judge, judge=True)
-    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": json_path})
-    progress = output.Progress(quiet)
+    files = output.inputs_and_targets(inputs, {"OUT": out, "--json": how.summary})
+    progress = output.Progress(how.quiet)
     only = model[0] if model is not None and len(model) == 1 else None
     loaded = load_pairs(files, progress=progress, what="match", label_scale=label_scale, model=only)
     progress.done()
-    items = _items(loaded, model, top_k or None, limit)
+    items = _items(loaded, model, top_k or None, how.limit)
 
     cut = {"judge": f"{spec.kind}:{spec.name}", "top_k": top_k or None}
     if spec.is_local_judge:
@@ -150,7 +122,7 @@ def match(
     except ValueError as error:
         output.fail(str(error), output.USAGE)
     made_by = {"command": "match", **cut, **metajudge.settings()}
-    if dry_run:
+    if how.dry_run:
         done = asking.done_before(out, made_by, how)
         waiting = [item for item in items if item.request.id not in done]
         asking.show_plan(_questions(metajudge, waiting), caller, how, len(items) - len(waiting), [])
@@ -188,14 +160,8 @@ def _match_all(judge: Judge, items: Sequence[_Item], run: asking.Run, loaded: Lo
         error = None if result.answered else (result.error or "unreadable")
         run.keep(_record(item, result, judge.stand_in), error)
 
-    stopped = None
-    try:
-        loop.run(match_each(judge, (item.request for item in waiting.values()), on_result))
-    except asking.TooManyFailuresError:
-        pass
-    except JournalError as error:
-        stopped = str(error)
-    run.finish("match", loaded.bad, loaded.n_lines, stopped=stopped)
+    work = match_each(judge, (item.request for item in waiting.values()), on_result)
+    run.carry_out(work, "match", loaded.bad, loaded.n_lines)
 
 
 def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limit: int | None) -> list[_Item]:

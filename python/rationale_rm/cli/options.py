@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from rationale_rm.judge import Limits
+from rationale_rm.judge.openai_client import DEFAULT_KEY_VARIABLE
 
 Concurrency = Annotated[int, typer.Option(min=1, max=4096, help="Calls under way at once.")]
 Rpm = Annotated[
@@ -99,3 +103,70 @@ class Asking:
     max_failure_rate: float
     summary: str | None
     quiet: bool
+
+
+def _asking(
+    *,
+    concurrency: Concurrency = 64,
+    requests_per_minute: Rpm = None,
+    tokens_per_minute: Tpm = None,
+    timeout: Timeout = 300.0,
+    attempts: Attempts = 6,
+    time_budget: Budget = None,
+    cache: CachePath = None,
+    no_cache: NoCache = False,
+    key_env: KeyVariable = DEFAULT_KEY_VARIABLE,
+    prices: Prices = None,
+    resume: Resume = True,
+    dry_run: DryRun = False,
+    limit: Limit = None,
+    max_failure_rate: MaxFailureRate = 0.05,
+    json_path: Summary = None,
+    quiet: Quiet = False,
+) -> Asking:
+    limits = Limits(
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        attempts=attempts,
+        timeout=timeout,
+        batch_budget=time_budget,
+    )
+    return Asking(
+        limits=limits,
+        cache=cache,
+        no_cache=no_cache,
+        key_variable=key_env,
+        prices=prices,
+        resume=resume,
+        dry_run=dry_run,
+        limit=limit,
+        max_failure_rate=max_failure_rate,
+        summary=json_path,
+        quiet=quiet,
+    )
+
+
+def asks(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of `_asking` to a subcommand, which is given their values as its argument `how`."""
+    shared = _parameters(_asking)
+    own = {name: parameter for name, parameter in _parameters(command).items() if name != "how"}
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        how = _asking(**{name: values.pop(name) for name in shared})
+        command(**values, how=how)
+
+    everything = {**own, **shared}
+    run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
+    run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
+    return run
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function by name, keyword-only, with their annotations read."""
+    hints = get_type_hints(function, include_extras=True)
+    return {
+        name: parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function).parameters.items()
+    }

@@ -16,8 +16,6 @@ from rationale_rm.judge.caller import Answer, Caller, Question
 from rationale_rm.judge.protocol import OnResult
 from rationale_rm.types import MatchRequest, MatchResult, MetaJudgeStatus
 
-REASONING_CHARACTERS: Final = 800
-"""Free reasoning that constrained answers may hold before their scores."""
 MAX_TOKENS: Final = 2048
 SEVERAL_TEMPERATURE: Final = 0.7
 """Default temperature where several samples are averaged."""
@@ -30,7 +28,8 @@ class MetaJudge:
     Each request is put to the model `samples` times, and the score of a cell is its mean over the answers that
     could be read (`read_samples`). A request whose calls all failed comes back unanswered, with cause and last
     text. `constrain` asks servers that can to hold the answer to the form that the parser reads: free
-    reasoning of at most `reasoning_chars` characters, then exactly one line a reference.
+    reasoning of at most 24 lines, or of at most `reasoning_chars` characters (which servers of models with a large
+    vocabulary take seconds to compile for every new pair of list lengths), then exactly one line a reference.
     """
 
     stand_in: str | None = None
@@ -44,7 +43,7 @@ class MetaJudge:
         seed: int = 0,
         max_tokens: int = MAX_TOKENS,
         constrain: bool = True,
-        reasoning_chars: int = REASONING_CHARACTERS,
+        reasoning_chars: int | None = None,
     ):
         if samples < 1:
             raise ValueError(f"samples is {samples}: expected 1 or more")

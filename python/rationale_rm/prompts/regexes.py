@@ -16,6 +16,9 @@ from typing import Final
 
 from rationale_rm._core import RationaleError
 
+FREE_LINES: Final = 24
+"""Lines, of any length, that reasoning without a bound in characters may have: enough for three a reference of the
+longest lists that are usual, and compiled in 20 ms, where a bound in characters takes seconds."""
 LINE_WIDTH: Final = 80
 """The longest line of bounded reasoning, its line feed included."""
 _MOST_STEPS: Final = 100
@@ -39,9 +42,9 @@ def metajudge_regex(n_references: int, n_reasons: int, *, reasoning_chars: int |
     """What a MetaJudge may answer: every R in order, each with ``S0: 0`` or an existing S and one of 0.25 to 1.
 
     Before the block up to `reasoning_chars` characters in lines of at most 80 (`reasoning_lines`), none of them
-    ``<``, so that no tag of any kind can stand there; with None as many as the token limit allows, which servers
-    compile in a moment. What matches is read as ``ok`` by `parse_metajudge`. Raises `RationaleError` for more than
-    8,000 characters.
+    ``<``, so that no tag of any kind can stand there; with None up to 24 lines (`FREE_LINES`) whose length only the
+    token limit bounds, which servers compile in a moment. What matches is read as ``ok`` by `parse_metajudge`.
+    Raises `RationaleError` for more than 8,000 characters.
     """
     _check(n_references=(n_references, 1), n_reasons=(n_reasons, 0))
     choice = f"(0: 0|({_up_to(n_reasons)}): {_SCORES})" if n_reasons else "0: 0"
@@ -50,7 +53,7 @@ def metajudge_regex(n_references: int, n_reasons: int, *, reasoning_chars: int |
 
 
 @lru_cache(maxsize=1024)
-def genrm_regex(n_reasons: int, *, reasoning_chars: int | None = 1600, reason_chars: int | None = None) -> str:
+def genrm_regex(n_reasons: int, *, reasoning_chars: int | None = None, reason_chars: int | None = None) -> str:
     """What a GenRM may answer: exactly `n_reasons` numbered reasons and one boxed verdict.
 
     Reasoning before the block as in `metajudge_regex`. A reason is one line that ends in a full stop and holds no
@@ -75,7 +78,7 @@ def genrm_regex(n_reasons: int, *, reasoning_chars: int | None = 1600, reason_ch
 
 def _reasoning(chars: int | None) -> str:
     if chars is None:
-        return rf"({_IN_LINES}*\n)*"
+        return rf"({_IN_LINES}*\n){{0,{FREE_LINES}}}"
     _check(reasoning_chars=(chars, 0))
     lines, width = reasoning_lines(chars)
     if lines > _MOST_STEPS:
