@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-TEXTS = ("python/rationale_rm/prompts/**/*.j2", "benches/*.py", "docs/*.md", "README.md", "examples/**/*.jsonl")
+TEXTS = ("python/rationale_rm/prompts/**/*.j2", "benches/*inputs.py")
 VOCABULARY = 2048
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"

@@ -1,14 +1,17 @@
 """vLLM in this process, against transformers on the same weights."""
 
+import asyncio
 import re
 import threading
 
 import pytest
 import transformers
 from rationale_rm.engine import EngineError, HfEngine, Sampling, VllmEngine
+from rationale_rm.judge import Caller, EngineClient, Limits, MetaJudge
 from rationale_rm.prompts import metajudge_regex
+from rationale_rm.types import MatchRequest, MetaJudgeStatus
 
-from benches import tiny_model
+from benches import judging_inputs, tiny_model
 
 PROMPTS = [
     [{"role": "user", "content": "Which response is better, and why?"}],
@@ -28,7 +31,7 @@ def hf(tiny_model_path):
 
 @pytest.fixture(scope="module")
 def vllm(tiny_model_path):
-    with VllmEngine(tiny_model_path, max_model_len=1024) as engine:
+    with VllmEngine(tiny_model_path, max_model_len=4096) as engine:
         yield engine
 
 
@@ -105,6 +108,32 @@ def test_the_constraint_holds(vllm):
     assert all(answer.completion_tokens <= 8 for answer in answers[32:])
 
 
+def test_a_metajudge_in_this_process(vllm):
+    """The whole way of a judge named ``vllm:PATH``: a reward step, and a row that is too long beside it."""
+    rows = judging_inputs.step(2)
+    reasons = [*rows.reasons, ["word " * 5000]]
+    requests = [
+        MatchRequest(
+            id=str(row), critique_id=str(row), pair_id="0", model="policy",
+            references=tuple(rows.references[min(row, 15)]), reasons=tuple(listed),
+        )
+        for row, listed in enumerate(reasons)
+    ]  # fmt: skip
+
+    async def run():
+        caller = Caller(EngineClient(vllm, name="vllm:tiny"), limits=Limits(attempts=2, first_wait=0.01))
+        results = await MetaJudge(caller, temperature=1.0, reasoning_chars=80).match(requests)
+        return results, caller.usage
+
+    results, usage = asyncio.run(run())
+    assert [result.statuses for result in results[:-1]] == [(MetaJudgeStatus.OK,)] * 16
+    assert not results[-1].answered
+    assert results[-1].error
+    assert usage.constraints_held == 16
+    assert usage.constraints_missed == 0
+    assert usage.cached_tokens > usage.prompt_tokens / 2
+
+
 def test_an_expression_that_does_not_compile_is_misuse_and_queues_nothing(vllm):
     bad = Sampling(max_tokens=4, regex="(unclosed")
     with pytest.raises(EngineError, match="refuses the sampling"):
@@ -113,15 +142,15 @@ def test_an_expression_that_does_not_compile_is_misuse_and_queues_nothing(vllm):
 
 
 def test_a_prompt_that_is_too_long_spoils_no_other(vllm):
-    assert vllm.max_model_len == 1024
-    long = [{"role": "user", "content": "word " * 3000}]
-    fits = [{"role": "user", "content": "word " * 980}]
+    assert vllm.max_model_len == 4096
+    long = [{"role": "user", "content": "word " * 5000}]
+    fits = [{"role": "user", "content": "word " * 4060}]
     bad, good = vllm.generate([long, fits], [Sampling(max_tokens=5000)] * 2)
     assert bad.finish_reason == "error"
     assert bad.text == ""
-    assert "the model's context 1024" in bad.error
+    assert "the model's context 4096" in bad.error
     assert good.error is None
-    assert good.prompt_tokens + good.completion_tokens == 1024
+    assert good.prompt_tokens + good.completion_tokens == 4096
     assert good.finish_reason == "length"
 
 

@@ -1,4 +1,4 @@
-"""Chat messages to the tokens of a prompt, in the same way for every engine."""
+"""Chat messages to tokens and tokens to text, in the same way for every engine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
 
 
-class PromptEncoder:
-    """Applies the tokenizer's chat template and refuses what leaves no room for an answer.
+class ChatTokenizer:
+    """Applies the tokenizer's chat template, refuses what leaves no room for an answer.
 
     `limit` is the context of the model in tokens, prompt and answer together. `template_options` go to the
     template, such as ``{"enable_thinking": False}``.
@@ -41,6 +41,11 @@ class PromptEncoder:
         if len(ids) >= self.limit:
             return failed(f"the prompt has {len(ids)} tokens, the model's context {self.limit}", len(ids))
         return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of an answer. A character that was cut in its middle is shown as U+FFFD."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
 
     def room(self, ids: Sequence[int], sampling: Sampling) -> int:
         """How many tokens an answer can have."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from rationale_rm.engine.chat import PromptEncoder, check
+from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, MissingEngineExtraError, Sampling
 
 
@@ -53,24 +53,24 @@ class HfEngine:
         self._batch_size = batch_size
         self._lock = threading.Lock()
         name = os.fspath(path)
-        self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(name)
+        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(name)
         config = transformers.AutoConfig.from_pretrained(name)
         limit = max_model_len or getattr(config, "max_position_embeddings", None)
         if limit is None:
             raise EngineError(f"the config of {name} does not say how long a text may be: give max_model_len")
-        self._encoder = PromptEncoder(self._tokenizer, name, limit, template_options)
+        self._chat = ChatTokenizer(tokenizer, name, limit, template_options)
         self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype or ("float32" if self._device.type == "cpu" else "auto"), **options
         )
         self._model.to(self._device).eval()
-        self._ends = _end_tokens(self._model, self._tokenizer)
+        self._ends = _end_tokens(self._model, tokenizer)
         # Files of models carry samplings of their own (top_k, repetition_penalty), which must not join ours.
         self._model.generation_config = transformers.GenerationConfig()
 
     @property
     def max_model_len(self) -> int:
         """Tokens that prompt and answer may have together."""
-        return self._encoder.limit
+        return self._chat.limit
 
     def generate(
         self, prompts: Sequence[Sequence[Message]], sampling: Sequence[Sampling], *, logprobs: bool = False
@@ -79,7 +79,7 @@ class HfEngine:
         check(prompts, sampling)
         with self._lock:
             self._opened()
-            encoded = [self._encoder.encode(messages) for messages in prompts]
+            encoded = [self._chat.encode(messages) for messages in prompts]
             answers = {index: one for index, one in enumerate(encoded) if isinstance(one, Generation)}
             rows = [(index, one) for index, one in enumerate(encoded) if isinstance(one, list)]
             rows.sort(key=lambda row: len(row[1]))  # like lengths together: little padding
@@ -135,7 +135,7 @@ class HfEngine:
         mask = torch.tensor(
             [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self._device
         )
-        rooms = [self._encoder.room(*row) for row in zip(prompts, sampling, strict=True)]
+        rooms = [self._chat.room(*row) for row in zip(prompts, sampling, strict=True)]
         limits = torch.tensor(rooms, device=self._device)
         draws = RowDraws(sampling)
 
@@ -164,7 +164,7 @@ class HfEngine:
         ended = next((at for at, token in enumerate(tokens[:room]) if token in self._ends), None)
         count = room if ended is None else ended + 1
         return Generation(
-            text=self._tokenizer.decode(tokens[:count], skip_special_tokens=True),
+            text=self._chat.decode(tokens[:count]),
             finish_reason="length" if ended is None else "stop",
             prompt_tokens=len(prompt),
             completion_tokens=count,

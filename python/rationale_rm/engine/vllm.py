@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from rationale_rm.engine.chat import PromptEncoder, check
+from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, MissingEngineExtraError, Sampling
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
@@ -70,7 +70,7 @@ class VllmEngine:
             **options,
         )
         try:
-            self._encoder = PromptEncoder(
+            self._chat = ChatTokenizer(
                 self._llm.get_tokenizer(), os.fspath(path), self._llm.model_config.max_model_len, template_options
             )
         except EngineError:
@@ -80,7 +80,7 @@ class VllmEngine:
     @property
     def max_model_len(self) -> int:
         """Tokens that prompt and answer may have together."""
-        return self._encoder.limit
+        return self._chat.limit
 
     def generate(
         self, prompts: Sequence[Sequence[Message]], sampling: Sequence[Sampling], *, logprobs: bool = False
@@ -92,7 +92,7 @@ class VllmEngine:
         check(prompts, sampling)
         with self._lock:
             llm = self._opened()
-            encoded = [self._encoder.encode(messages) for messages in prompts]
+            encoded = [self._chat.encode(messages) for messages in prompts]
             ids = [one for one in encoded if isinstance(one, list)]
             drawn = [how for one, how in zip(encoded, sampling, strict=True) if isinstance(one, list)]
             params = [self._params(one, how, logprobs) for one, how in zip(ids, drawn, strict=True)]
@@ -101,8 +101,8 @@ class VllmEngine:
             except Exception as error:  # of several kinds, by backend; vLLM has taken back what it had queued
                 raise EngineError(f"vLLM refuses the sampling: {error}") from error
             outputs = llm.wait_for_completion(use_tqdm=False)
-        answers = iter(outputs)
-        return [_generation(next(answers)) if isinstance(one, list) else one for one in encoded]
+            answers = iter(outputs)
+            return [self._generation(next(answers)) if isinstance(one, list) else one for one in encoded]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
         """Runs `function` on vLLM's torch module; one result for each worker.
@@ -159,27 +159,27 @@ class VllmEngine:
 
             constraint = StructuredOutputsParams(regex=sampling.regex)
         return self._vllm.SamplingParams(
-            max_tokens=self._encoder.room(ids, sampling),
+            max_tokens=self._chat.room(ids, sampling),
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=0,
             seed=sampling.seed,
             logprobs=0 if logprobs else None,
+            detokenize=False,  # `ChatTokenizer.decode` does it once, at the end
             structured_outputs=constraint,
         )
 
-
-def _generation(output: Any) -> Generation:
-    answer = output.outputs[0]
-    token_ids = tuple(answer.token_ids)
-    steps = answer.logprobs or ()
-    return Generation(
-        text=answer.text,
-        finish_reason=answer.finish_reason,
-        error="vLLM gave up" if answer.finish_reason in ("error", "abort") else None,
-        prompt_tokens=len(output.prompt_token_ids),
-        completion_tokens=len(token_ids),
-        cached_tokens=output.num_cached_tokens or 0,
-        token_ids=token_ids,
-        logprobs=tuple(step[token].logprob for step, token in zip(steps, token_ids, strict=bool(steps))),
-    )
+    def _generation(self, output: Any) -> Generation:
+        answer = output.outputs[0]
+        token_ids = tuple(answer.token_ids)
+        steps = answer.logprobs or ()
+        return Generation(
+            text=self._chat.decode(token_ids),
+            finish_reason=answer.finish_reason,
+            error="vLLM gave up" if answer.finish_reason in ("error", "abort") else None,
+            prompt_tokens=len(output.prompt_token_ids),
+            completion_tokens=len(token_ids),
+            cached_tokens=output.num_cached_tokens or 0,
+            token_ids=token_ids,
+            logprobs=tuple(step[token].logprob for step, token in zip(steps, token_ids, strict=bool(steps))),
+        )
