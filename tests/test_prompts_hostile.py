@@ -195,12 +195,14 @@ def test_neutralise_is_idempotent(text):
     assert neutralise(once) == once
 
 
+# Marks and fillers that draw nothing, though Python calls them printable.
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e0fff]")
 SIGNS = str.maketrans("‹›⟦⟧❴❵＠∶", "<>[]{}@:")
 
 
 def seen(text):
     """The text as it was before its signs were exchanged, without what cannot be seen."""
-    return "".join(c for c in text.translate(SIGNS) if c != HIDDEN and c.isprintable() and c != "\ufe0f")
+    return "".join(c for c in text.translate(SIGNS) if c != HIDDEN and c.isprintable() and not UNSEEN.match(c))
 
 
 @thorough
