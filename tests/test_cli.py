@@ -273,7 +273,9 @@ def test_no_model_is_exit_1(tmp_path):
 
 
 def test_lexical_says_that_it_is_a_stand_in_everywhere(tmp_path):
-    rows = [pair(id=str(n), **{"m-checklist": ["Response 2 sorts."], "m-label": "A>B"}) for n in range(3)]
+    rows = [
+        pair(id=str(n), **{"m-checklist": ["Response 2 sorts and never reverses."], "m-label": "A>B"}) for n in range(3)
+    ]
     path = write(tmp_path / "x.jsonl", *rows)
     done = invoke("score", path, "--judge", "lexical", "--csv", tmp_path / "o.csv")
     assert "rough stand-in" in done.stdout

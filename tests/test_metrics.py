@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rapidfuzz import fuzz
 from rationale_rm import RationaleError, bootstrap_ci, data, metrics, paired_bootstrap, types
+from rationale_rm.judge.local import LexicalJudge
 from rationale_rm.metrics import Settings
 from records import critiqued, judge_text, matched, pair, result, transcript
 from scipy.optimize import linear_sum_assignment
@@ -265,39 +265,46 @@ def test_lexical_scores_follow_the_words():
     scores = metrics.evaluate(pairs, "m", Settings(judge="lexical"))
     same, other, none = scores.columns["rc"]
     assert same == pytest.approx(1)
-    assert other == 0  # unrelated words are no closer than chance
+    assert other == 0  # unrelated words are no match
     assert none == 0
     assert scores.columns["ap"].tolist() == [1.0, 0.0, 0.0]
 
 
-def test_lexical_scores_count_what_is_above_chance():
-    """Term by term: s of each cell, q of each reason over human reasons about other pairs, then the matching."""
-    words = ["file", "limit", "date", "loop", "index", "unit", "name", "path", "sum", "row", "key", "flag"]
+def test_lexical_scores_are_the_lexical_judges_matched_one_to_one():
+    """Lists are cut first, and each reason is used once."""
+    words = ["file", "limit", "date", "loop", "index", "unit"]
     pairs = load(
         *(
             pair(
                 id=f"p{n}",
                 **{
                     "human-checklist": [f"The {a} is wrong in the {b}.", f"It ignores the {b} of the {a}."],
-                    "m-checklist": [f"It ignores the {b} of that {a}.", "The answer is clear and complete."],
+                    "m-checklist": [
+                        f"It ignores the {b} of that {a}.",
+                        "The answer is clear and complete.",
+                        f"In the {b} the {a} is wrong.",
+                    ],
                 },
             )
             for n, (a, b) in enumerate(itertools.permutations(words, 2))
         )
     )
-    scores = metrics.evaluate(pairs, "m", Settings(judge="lexical"))
-    pool = metrics.lexical.reason_pool(pairs)
-    assert len(pool) == metrics.lexical.POOL
-    for row in (0, 7, 131):
-        held = pairs[row]
-        table = np.zeros((2, 2))
-        for k, reason in enumerate(held.models["m"].reasons):
-            foreign = [fuzz.token_set_ratio(text, reason) / 100 for owner, text in pool if owner != held.id]
-            q = np.quantile(foreign, 0.95)
-            for i, reference in enumerate(held.references):
-                table[i, k] = max(0, fuzz.token_set_ratio(reference, reason) / 100 - q) / (1 - q)
-        i, k = linear_sum_assignment(table, maximize=True)
-        assert scores.columns["rc"][row] == pytest.approx(table[i, k].sum() / 2, abs=1e-5)
+    for top_k, expected in ((None, 2), (2, 1)):
+        scores = metrics.evaluate(pairs, "m", Settings(judge="lexical", top_k=top_k))
+        cut = [found.models["m"].reasons[:top_k] for found in pairs]
+        asked = [
+            types.MatchRequest(
+                id=found.id, critique_id="c", pair_id=found.id, model="m", references=found.references, reasons=reasons
+            )
+            for found, reasons in zip(pairs, cut, strict=True)
+        ]
+        for row, answer in enumerate(LexicalJudge().answer(asked)):
+            table = np.zeros((2, len(cut[row])))
+            for reference, reason, value in answer.entries:
+                table[reference, reason] = value
+            i, k = linear_sum_assignment(table, maximize=True)
+            assert np.count_nonzero(table[i, k]) == expected
+            assert scores.columns["rc"][row] == pytest.approx(table[i, k].sum() / 2, abs=1e-5)
 
 
 # Intervals, domains, comparisons.
