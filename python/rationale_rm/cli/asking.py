@@ -17,7 +17,7 @@ from rationale_rm.data.journal import Journal, JournalError
 from rationale_rm.judge import Cache, CacheError, Caller, Client, Price, Question, Usage, find_price, loop
 from rationale_rm.judge.cache import default_path
 from rationale_rm.judge.plan import Plan, UnaskedClient, plan
-from rationale_rm.judge.spec import Spec, open_client, parse_spec
+from rationale_rm.judge.spec import Spec, model_of, open_client, parse_spec
 
 SETTLED: Final = 50
 """Answers before the failure ceiling may stop a run early."""
@@ -87,8 +87,12 @@ class Run:
                 loop.run(work)
         except TooManyFailuresError:
             pass
-        except JournalError as error:
+        except (JournalError, ImportError) as error:
             stopped = str(error)
+        except BaseException:  # above all Ctrl-C
+            self.progress.done()
+            output.note(f"{output.count(self.n_ended - self.n_failed, 'answer')} of this run came; {self._again}")
+            raise
         self.progress.done()
         output.report_bad_lines(bad, n_lines, self.asking.quiet)
         if self.asking.summary is not None:
@@ -98,12 +102,15 @@ class Run:
                 output.note(line)
         too_many = self.n_failed > self.asking.max_failure_rate * self.n_ended
         if stopped is not None or too_many:
-            again = f"{self.journal.path} keeps what was answered; the same command asks for the rest"
             why = stopped or (
                 f"{self.n_failed} of {output.count(self.n_ended, 'request')} failed, more than --max-failure-rate "
                 f"{self.asking.max_failure_rate:g}; the last: {self.last_error}"
             )
-            output.fail(f"{why} ({again})")
+            output.fail(f"{why} ({self._again})")
+
+    @property
+    def _again(self) -> str:
+        return f"{self.journal.path} keeps what was answered; the same command asks for the rest"
 
     def _line(self) -> str:
         seconds = max(time.monotonic() - self.began, 1e-9)
@@ -179,11 +186,13 @@ def open_caller(spec: Spec, asking: Asking) -> Caller:
     """The caller for a model; in a dry run one that can only be planned with."""
     try:
         if asking.dry_run:
-            client: Client = UnaskedClient(f"{spec.kind}:{spec.name}", spec.name)
+            client: Client = UnaskedClient(f"{spec.kind}:{spec.name}", model_of(spec))
         else:
             client = open_client(spec, key_variable=asking.key_variable)
         return Caller(client, cache=_cache(asking), limits=asking.limits)
-    except (ImportError, ValueError, OSError, CacheError) as error:
+    except CacheError as error:
+        output.fail(f"{error} (--cache FILE, or --no-cache)")
+    except (ImportError, ValueError, OSError) as error:
         output.fail(str(error))
 
 
@@ -198,12 +207,25 @@ def _cache(asking: Asking) -> Cache | None:
     return Cache(path)
 
 
+class _Unchanged(Journal):
+    """An output file that is only looked at: neither locked nor repaired."""
+
+    def _lock(self, file: int) -> None:
+        pass
+
+    def _write(self, file: int, data: bytes) -> None:
+        pass
+
+    def _cut(self, file: int) -> None:
+        pass
+
+
 def done_before(path: str, made_by: Mapping[str, Any], asking: Asking) -> set[str]:
     """Ids that an output file holds answers of; for a dry run, which leaves the file as it is."""
     if not os.path.exists(path):
         return set()
     try:
-        with Journal(path, resume=asking.resume, made_by=made_by) as journal:
+        with _Unchanged(path, resume=asking.resume, made_by=made_by) as journal:
             return set(journal.done)
     except JournalError as error:
         output.fail(str(error))

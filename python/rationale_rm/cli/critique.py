@@ -98,6 +98,8 @@ def critique(
     progress.done()
     pairs = loaded.pairs[: how.limit]
     called = name or (spec.name if spec.kind == "openai" else os.path.basename(os.path.normpath(spec.name)))
+    if called == "human":  # human-checklist and human-label are the people's
+        output.fail("the output cannot call a model human: choose another --name", output.USAGE)
     made_by = {"command": "critique", "model": f"{spec.kind}:{spec.name}", "name": called, **settings.to_dict()}
     caller = asking.open_caller(spec, how)
     wanted = [critique_id(pair.id, *showing) for pair in pairs for showing in shown(pair.id, settings)]

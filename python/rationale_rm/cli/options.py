@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,6 +11,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from rationale_rm.cli import output
+from rationale_rm.data import STDIN
 from rationale_rm.judge import Limits
 from rationale_rm.judge.openai_client import DEFAULT_KEY_VARIABLE
 
@@ -154,6 +157,11 @@ def asks(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(**values: Any) -> None:
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
+                output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
+        if values.get("out") == STDIN:
+            output.fail("OUT must be a file, which a later run goes on from: standard output is none", output.USAGE)
         how = _asking(**{name: values.pop(name) for name in shared})
         command(**values, how=how)
 

@@ -22,9 +22,10 @@ class EngineClient:
     that runs out of time is given up here, though its batch goes on to its end.
     """
 
-    def __init__(self, engine: Engine, *, name: str, max_batch: int = MAX_BATCH):
+    def __init__(self, engine: Engine, *, name: str, model: str | None = None, max_batch: int = MAX_BATCH):
         self._engine = engine
         self._name = name
+        self._model = name.partition(":")[2] if model is None else model
         self._max_batch = max_batch
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
@@ -36,8 +37,8 @@ class EngineClient:
 
     @property
     def model(self) -> str:
-        """The path alone."""
-        return self._name.partition(":")[2]
+        """The path alone, or what stands for the files there (`rationale_rm.judge.spec.model_of`)."""
+        return self._model
 
     @property
     def constrains(self) -> bool:

@@ -35,7 +35,7 @@ def find_price(model: str, path: str | os.PathLike[str] | None = None) -> Price 
     names the file and the entry at fault, and `OSError` for a file that cannot be read.
     """
     if path is not None:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, "rb") as stream:
             found = _find(model, stream.read(), os.fspath(path))
         if found is not None:
             return found
@@ -43,10 +43,10 @@ def find_price(model: str, path: str | os.PathLike[str] | None = None) -> Price 
     return _find(model, table.read_text("utf-8"), "prices.json")
 
 
-def _find(model: str, text: str, name: str) -> Price | None:
+def _find(model: str, text: str | bytes, name: str) -> Price | None:
     try:
         table = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     models = table.get("models") if isinstance(table, dict) else None
     if not isinstance(models, dict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,10 +62,22 @@ def open_client(spec: Spec, *, key_variable: str = DEFAULT_KEY_VARIABLE) -> Clie
     from rationale_rm import engine
 
     if spec.kind == "vllm":
-        return EngineClient(engine.VllmEngine(spec.name), name=f"vllm:{spec.name}")
+        return EngineClient(engine.VllmEngine(spec.name), name=f"vllm:{spec.name}", model=model_of(spec))
     if spec.kind == "hf":
-        return EngineClient(engine.HfEngine(spec.name), name=f"hf:{spec.name}")
+        return EngineClient(engine.HfEngine(spec.name), name=f"hf:{spec.name}", model=model_of(spec))
     raise ValueError(f"{spec.kind}:{spec.name} is a judge without a model")
+
+
+def model_of(spec: Spec) -> str:
+    """What a model's answers are kept under. A folder may hold another checkpoint by the next run, and the same one
+    may be named by another path: it goes by the names, sizes and times of its files.
+    """
+    if spec.kind == "openai" or not os.path.isdir(spec.name):
+        return spec.name
+    with os.scandir(spec.name) as entries:
+        found = [(entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries if entry.is_file()]
+    digest = hashlib.sha256(repr(sorted(found)).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{os.path.basename(os.path.realpath(spec.name))}#{digest[:16]}"
 
 
 def _without_password(text: str) -> str:
