@@ -15,6 +15,7 @@ from rationale_rm.judge import faults, loop
 from rationale_rm.judge.address import Scrubber, read_address
 from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
 from rationale_rm.judge.servers import Server, Servers
+from rationale_rm.judge.transport import http_client
 from rationale_rm.judge.wire import read_completion, retry_after
 
 DEFAULT_KEY_VARIABLE: Final = "OPENAI_API_KEY"
@@ -139,7 +140,7 @@ class OpenAIClient:
             base_url=url,
             max_retries=0,
             default_headers={"Authorization": authorization} if authorization else None,
-            http_client=self._openai.DefaultAioHttpClient(),
+            http_client=http_client(),
         )
 
     async def _ask(self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float) -> Generation:
