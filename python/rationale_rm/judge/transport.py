@@ -1,7 +1,7 @@
 """The official client's aiohttp transport, less what every call would compute anew.
 
-A seventh of the time of a call goes into merging a URL, headers and cookies that are the same for all calls (``python -m
-benches.run --only judge_client_throughput``). ``http_client`` is where the official client lets that be changed.
+A seventh of the time of a call goes into merging a URL, headers and cookies that are the same for all calls
+(``python -m benches.run --only judge_client_throughput``). The official client lets that be changed by ``http_client``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ KEEPALIVE_SECONDS: Final = 2.0
 """For which an idle connection is used again. Servers on uvicorn, vLLM's too, close theirs after 5 s, and a request
 that crosses with the close is lost."""
 
+MOST_CONNECTIONS: Final = 1 << 16
+"""Out of reach: `Limits.concurrency` is the bound. (None would be aiohttp's own default, 100.)"""
+
 
 def http_client() -> Any:
     """A new HTTP client for ``openai.AsyncOpenAI``, for one event loop."""
     import httpx2
 
-    # No bound of its own: `Limits.concurrency` is the bound on connections.
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
+    limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS)
     return _class()(limits=limits)
 
 
