@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from rationale_rm import RationaleError, data
+from rationale_rm.extras import MissingExtraError
 from records import critiqued, judge_text, matched, pair, result, transcript, write
 
 
@@ -173,7 +174,7 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch):
     path = tmp_path / "a.jsonl"
     path.write_bytes(compress("zst", lines([pair()])))
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(data.MissingExtraError, match=r'pip install "rationale-rm\[io\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "rationale-rm\[io\]"'):
         read(path)
 
 

@@ -10,13 +10,14 @@ import rationale_rm
 
 PACKAGE = Path(rationale_rm.__file__).parent
 # The table of docs/architecture.md: part → the parts that it may import.
-BASE = {"_core", "types", "prompts", "engine"}
+BASE = {"_core", "types", "extras", "prompts", "engine"}
 FIRST = {"data", "judge", "atomize", "rollout", "grpo", "world"}
 SECOND = {"rewards", "metrics", "critique"}
 THIRD = {"train", "evals", "integrations", "pairwise", "server", "analysis"}
 ALLOWED = {
     "_core": set(),
     "types": set(),
+    "extras": {"_core"},
     "prompts": BASE,
     "engine": BASE,
     **{part: BASE for part in FIRST},

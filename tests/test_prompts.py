@@ -150,7 +150,7 @@ def test_without_jinja_the_error_names_the_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
     assert first == prompts.template_id("genrm")  # a dry run needs no jinja2
-    assert second == 'True rendering a prompt needs jinja2: pip install "rationale-rm[judge]"'
+    assert second == 'True this needs jinja2: pip install "rationale-rm[judge]"'
 
 
 def test_importing_prompts_loads_no_jinja():

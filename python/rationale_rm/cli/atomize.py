@@ -21,7 +21,8 @@ from rationale_rm.atomize import (
 from rationale_rm.atomize import atomize as run_atomize
 from rationale_rm.atomize.decompose import MAX_ITEMS, MAX_TOKENS, MIN_ITEMS
 from rationale_rm.cli import asking, options, output
-from rationale_rm.data import BadLine, MissingExtraError, read_rows
+from rationale_rm.data import BadLine, read_rows
+from rationale_rm.extras import MissingExtraError
 
 EPILOG: Final = """\
 Examples:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rationale_rm.cli import output
-from rationale_rm.data import DataError, LabelScale, Loaded, MissingExtraError, read_pairs
+from rationale_rm.data import DataError, LabelScale, Loaded, read_pairs
+from rationale_rm.extras import MissingExtraError
 
 
 def load_pairs(

@@ -24,12 +24,12 @@ from rationale_rm.cli import output, render
 from rationale_rm.data import (
     BadLine,
     DataError,
-    MissingExtraError,
     Row,
     is_judge_record,
     read_pair,
     read_rows,
 )
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.metrics import Format, Policy, critiques
 
 Kind = Literal["genrm", "metajudge", "claims"]

@@ -12,7 +12,8 @@ import typer
 
 from rationale_rm import SCHEMA_VERSION, RationaleError, __version__
 from rationale_rm.cli import output, render
-from rationale_rm.data import DataError, LabelScale, Loaded, MissingExtraError, read_pairs
+from rationale_rm.cli.inputs import load_pairs
+from rationale_rm.data import LabelScale, Loaded
 from rationale_rm.metrics import (
     LEXICAL_NOTE,
     METRICS,
@@ -155,7 +156,14 @@ def score(
     targets = {"--json": json_path, "--csv": csv_path, "--samples": samples_path}
     files = output.inputs_and_targets(files, targets)
     progress = output.Progress(quiet)
-    loaded = _load(files, strict, label_scale, model, progress)
+    loaded = load_pairs(
+        files,
+        progress=progress,
+        what="score",
+        strict=strict,
+        label_scale=label_scale,
+        model=model[0] if model is not None and len(model) == 1 else None,
+    )
     progress.done()
     output.report_bad_lines(loaded.bad, loaded.n_lines, quiet)
     names = _models(loaded, model)
@@ -191,39 +199,6 @@ def score(
         output.write_csv(samples_path, SAMPLE_COLUMNS, rows)
     if not quiet and "-" not in (json_path, csv_path, samples_path):
         output.emit(_tables(loaded, settings, scores, comparisons, notes, by_domain))
-
-
-def _load(
-    files: list[str],
-    strict: bool,
-    label_scale: LabelScale | None,
-    model: list[str] | None,
-    progress: output.Progress,
-) -> Loaded:
-    def on_line(count: int) -> None:
-        if count % 256 == 0:
-            progress.update(f"reading: {count:,} lines")
-
-    judged = model[0] if model is not None and len(model) == 1 else None
-    try:
-        loaded = read_pairs(files, strict=strict, label_scale=label_scale, model=judged, on_line=on_line)
-    except DataError as error:
-        progress.done()
-        output.fail(f"{error} (--strict stops at the first bad line)")
-    except MissingExtraError as error:
-        output.fail(str(error))
-    except OSError as error:
-        output.fail(f"cannot read {error.filename or 'the input'}: {error.strerror}")
-    if not loaded.pairs:
-        progress.done()
-        output.report_bad_lines(loaded.bad, loaded.n_lines)
-        why = (
-            f"none of {output.count(loaded.n_lines, 'line')} is a pair with human reasons"
-            if loaded.n_lines
-            else "the input is empty"
-        )
-        output.fail(f"nothing to score: {why}")
-    return loaded
 
 
 def _models(loaded: Loaded, wanted: list[str] | None) -> list[str]:

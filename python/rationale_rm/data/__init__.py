@@ -14,7 +14,7 @@ Lines with the same id are joined into one pair, so labels, transcripts and judg
 files. A line that cannot be read becomes a `BadLine` and touches no other.
 """
 
-from rationale_rm.data.faults import BadLine, DataError, MissingExtraError
+from rationale_rm.data.faults import BadLine, DataError
 from rationale_rm.data.files import STDIN, Row, expand, read_rows
 from rationale_rm.data.journal import Journal, JournalError
 from rationale_rm.data.labels import LABEL_SCALES, LabelScale, parse_label
@@ -30,7 +30,6 @@ __all__ = [
     "JournalError",
     "LabelScale",
     "Loaded",
-    "MissingExtraError",
     "Row",
     "expand",
     "is_judge_record",

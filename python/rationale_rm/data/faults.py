@@ -31,10 +31,6 @@ class DataError(RationaleError):
         self.bad = bad
 
 
-class MissingExtraError(RationaleError, ImportError):
-    """A file needs a library that is not installed."""
-
-
 class BadValueError(Exception):
     """The reason why one line is refused; never leaves this module."""
 

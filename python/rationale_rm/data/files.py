@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from rationale_rm.data.faults import BadLine, BadValueError, MissingExtraError
+from rationale_rm.data.faults import BadLine, BadValueError
+from rationale_rm.extras import MissingExtraError
 
 STDIN: Final = "-"
 _CHUNK: Final = 1 << 16
@@ -220,4 +221,4 @@ def _extra(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise MissingExtraError(f'this file needs {module}: pip install "rationale-rm[io]"') from None
+        raise MissingExtraError(module, "io") from None

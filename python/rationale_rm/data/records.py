@@ -123,7 +123,8 @@ def _plain_pair(
     out).
     """
     if need_references and record.get("kept") is False and "human-checklist" not in record:
-        raise BadValueError(f"kept apart by atomize: {record.get('apart_reason') or record.get('error') or 'no reason'}")
+        why = record.get("apart_reason") or record.get("error") or "no reason given"
+        raise BadValueError(f"kept apart by atomize: {why}")
     references = _reasons(record, "human-checklist", required=need_references) or ()
     if need_references and not references:
         raise BadValueError("human-checklist is empty: without human reasons there is nothing to score")

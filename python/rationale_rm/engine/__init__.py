@@ -1,7 +1,7 @@
 """The one wrapper of what generates text in this process: vLLM and transformers."""
 
 from rationale_rm.engine.hf import HfEngine
-from rationale_rm.engine.types import Engine, EngineError, Generation, Message, MissingEngineExtraError, Sampling
+from rationale_rm.engine.types import Engine, EngineError, Generation, Message, Sampling
 from rationale_rm.engine.vllm import VllmEngine
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "Generation",
     "HfEngine",
     "Message",
-    "MissingEngineExtraError",
     "Sampling",
     "VllmEngine",
 ]

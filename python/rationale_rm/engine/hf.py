@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
-from rationale_rm.engine.types import EngineError, Generation, Message, MissingEngineExtraError, Sampling
+from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
+from rationale_rm.extras import MissingExtraError
 
 
 class HfEngine:
@@ -45,7 +46,7 @@ class HfEngine:
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "transformers"):
                 raise
-            raise MissingEngineExtraError(error.name, "train") from None
+            raise MissingExtraError(error.name, "train") from None
         if batch_size < 1:
             raise EngineError(f"batch_size must be at least 1, not {batch_size}")
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None

@@ -16,13 +16,6 @@ class EngineError(RationaleError):
     """The engine cannot be used as asked: no chat template, an expression that does not compile, closed."""
 
 
-class MissingEngineExtraError(RationaleError, ImportError):
-    """An engine needs a library that is not installed."""
-
-    def __init__(self, library: str, extra: str):
-        super().__init__(f'this needs {library}: pip install "rationale-rm[{extra}]"')
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How to draw one answer. All tokens can be drawn: there is no top-k, and no `top_p` by default."""

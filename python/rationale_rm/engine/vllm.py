@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
-from rationale_rm.engine.types import EngineError, Generation, Message, MissingEngineExtraError, Sampling
+from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
+from rationale_rm.extras import MissingExtraError
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
 # that `apply_model` reaches it, and a log that leaves the terminal to the caller.
@@ -52,7 +53,7 @@ class VllmEngine:
         except ModuleNotFoundError as error:
             if error.name not in ("torch", "vllm"):
                 raise
-            raise MissingEngineExtraError(error.name, "vllm") from None
+            raise MissingExtraError(error.name, "vllm") from None
         self._vllm = vllm
         self._lock = threading.Lock()
         if on_cpu:

@@ -10,7 +10,7 @@ from rationale_rm.judge.cache import Cache, CacheError
 from rationale_rm.judge.caller import Answer, Caller, Question
 from rationale_rm.judge.client import Client
 from rationale_rm.judge.engine_client import EngineClient
-from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
+from rationale_rm.judge.faults import CallError
 from rationale_rm.judge.limits import Limits
 from rationale_rm.judge.metajudge import MetaJudge
 from rationale_rm.judge.openai_client import OpenAIClient
@@ -29,7 +29,6 @@ __all__ = [
     "Judge",
     "Limits",
     "MetaJudge",
-    "MissingJudgeExtraError",
     "OpenAIClient",
     "Price",
     "Question",

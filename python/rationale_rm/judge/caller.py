@@ -19,10 +19,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rationale_rm.engine import Generation, Sampling
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import faults, loop
 from rationale_rm.judge.cache import Cache
 from rationale_rm.judge.client import Client
-from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
+from rationale_rm.judge.faults import CallError
 from rationale_rm.judge.limits import Limits, Pace
 from rationale_rm.judge.usage import Usage
 from rationale_rm.prompts import Prompt
@@ -73,7 +74,7 @@ class Caller:
         try:
             import tenacity
         except ImportError:
-            raise MissingJudgeExtraError("tenacity", "judge") from None
+            raise MissingExtraError("tenacity", "judge") from None
         self.client = client
         self.cache = cache
         self.limits = limits or Limits()

@@ -59,8 +59,9 @@ class EngineClient:
         except asyncio.TimeoutError:
             raise CallError(faults.TIMEOUT, f"{self._name} gave no answer within {timeout:g} s") from None
         if not answer.text:
-            why = answer.finish_reason or "no text"
-            raise CallError(faults.EMPTY_ANSWER, f"{self._name}: {why}", retryable=answer.finish_reason != "too_long")
+            if answer.error is not None:
+                raise CallError(faults.REFUSED, f"{self._name}: {answer.error}", retryable=False)
+            raise CallError(faults.EMPTY_ANSWER, f"{self._name}: no text")
         return answer
 
     async def close(self) -> None:

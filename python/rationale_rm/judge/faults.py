@@ -58,10 +58,3 @@ class CallError(Exception):
         """The HTTP status, where there was one."""
         self.used = used
         """What was spent all the same."""
-
-
-class MissingJudgeExtraError(ImportError):
-    """A judge needs a library that is not installed."""
-
-    def __init__(self, library: str, extra: str):
-        super().__init__(f'this needs {library}: pip install "rationale-rm[{extra}]"')

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rationale_rm.engine import Sampling
-from rationale_rm.judge.faults import MissingJudgeExtraError
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.usage import Usage
 
 CHARACTERS_A_TOKEN: Final = 4.0
@@ -54,7 +54,7 @@ class Pace:
         try:
             from aiolimiter import AsyncLimiter
         except ImportError:
-            raise MissingJudgeExtraError("aiolimiter", "judge") from None
+            raise MissingExtraError("aiolimiter", "judge") from None
         if limits.requests_per_minute is not None:  # a second's worth at a time, and one request at the least
             second = limits.requests_per_minute / 60
             self._requests = AsyncLimiter(max(1.0, second), max(1.0, 1 / second))

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rationale_rm.engine import Generation, Message, Sampling
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import faults, loop
 from rationale_rm.judge.address import Scrubber, read_address
-from rationale_rm.judge.faults import CallError, MissingJudgeExtraError
+from rationale_rm.judge.faults import CallError
 from rationale_rm.judge.servers import Server, Servers
 from rationale_rm.judge.transport import http_client
 from rationale_rm.judge.wire import read_completion, retry_after
@@ -50,7 +51,7 @@ class OpenAIClient:
         try:
             import openai
         except ImportError:
-            raise MissingJudgeExtraError("openai", "judge") from None
+            raise MissingExtraError("openai", "judge") from None
         if not model:
             raise ValueError("a model name is needed, such as openai:NAME@http://127.0.0.1:8000/v1")
         key = os.environ.get(key_variable, "")

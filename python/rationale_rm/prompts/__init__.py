@@ -11,11 +11,10 @@ from rationale_rm.prompts.build import Annotator, Prompt, decomposition, genrm, 
 from rationale_rm.prompts.marks import new_key
 from rationale_rm.prompts.markup import neutralise
 from rationale_rm.prompts.regexes import genrm_regex, metajudge_regex
-from rationale_rm.prompts.render import MissingJinjaError, template_id
+from rationale_rm.prompts.render import template_id
 
 __all__ = [
     "Annotator",
-    "MissingJinjaError",
     "Prompt",
     "decomposition",
     "genrm",

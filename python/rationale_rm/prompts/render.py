@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.prompts.markup import REVISION
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ _PATHS: Final = (
 )
 """`rules` is the system message, equal for all calls; `shared` holds the texts that a group shares, `call` what is of
 one call. Partials start with an underscore."""
-
-
-class MissingJinjaError(RationaleError, ImportError):
-    """Prompts are rendered with jinja2, which is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__('rendering a prompt needs jinja2: pip install "rationale-rm[judge]"')
 
 
 @cache
@@ -77,7 +71,7 @@ def _template(path: str) -> Template:
     try:
         import jinja2
     except ImportError:
-        raise MissingJinjaError() from None
+        raise MissingExtraError("jinja2", "judge") from None
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(_sources()),
         undefined=jinja2.StrictUndefined,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rationale_rm.judge.faults import MissingJudgeExtraError
+from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.local.words import MAX_CHARACTERS
 
 Spans = Sequence[tuple[int, int]]
@@ -52,7 +52,7 @@ class Encoder:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
-            raise MissingJudgeExtraError("sentence-transformers", "embed") from error
+            raise MissingExtraError("sentence-transformers", "embed") from error
         self._model = SentenceTransformer(model, device=device)
         transformer = self._model[0]
         if not hasattr(transformer, "auto_model") or not getattr(self._model.tokenizer, "is_fast", False):
