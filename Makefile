@@ -20,7 +20,7 @@ MODELS_REQUIREMENTS := $(foreach name,judge models runtime test,requirements/$(n
 VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo test test-core test-models test-wheel bench bench-rust lint format wheel docs fuzz clean
+.PHONY: help setup setup-models demo test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 
 bench: setup setup-models ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
+
+soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
+	@$(BIN)/python -m benches.judge_client --soak 100000
 
 bench-rust: ## Criterion benches of the core
 	@cargo bench
