@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+import contextlib
 import email.utils
 import gc
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -219,6 +222,62 @@ def test_a_slow_server_runs_out_of_time():
         error = fault(client_of(server), timeout=0.2)
     assert error.cause == "timeout"
     assert "0.2 s" in str(error)
+
+
+@contextlib.contextmanager
+def raw_server(*answers):
+    """Sends bytes as they are, the next of them to each connection, and ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                for number in itertools.count():
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(1 << 16)
+                        connection.sendall(answers[number % len(answers)])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+FOUND = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+BODY = json.dumps(completion()).encode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", id="ssh"),
+        pytest.param(b"\x15\x03\x01\x00\x02\x02\x16", id="tls"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"HTTP/9.9 999999 no\r\n\r\n", id="status"),
+        pytest.param(OK + b"no header\r\n\r\n", id="header"),
+        pytest.param(OK + b"Content-Length: -1\r\n\r\n", id="length"),
+        pytest.param(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nx", id="lengths"),
+        pytest.param(OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n", id="long header"),
+        pytest.param(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="chunks"),
+        pytest.param(OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nno gz", id="gzip"),
+        pytest.param(OK + b"Content-Type: a; charset=no\r\nContent-Length: 2\r\n\r\n\xff\xfe", id="charset"),
+        pytest.param(OK + b"Content-Length: 500\r\n\r\n" + BODY[:20], id="cut"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="204"),
+        pytest.param(FOUND + b"/v1/chat/completions\r\n\r\n", id="redirects"),
+        pytest.param(FOUND + b"http://[\r\n\r\n", id="redirect to nowhere"),
+        pytest.param(FOUND + b"ftp://x/\r\n\r\n", id="redirect to ftp"),
+    ],
+)
+def test_what_does_not_speak_http_is_a_cause_and_ends_no_run(answer):
+    with raw_server(answer) as url:
+        caller = Caller(client_of(url), limits=Limits(attempts=2, first_wait=0.01))
+        answers = asyncio.run(ask(caller, [question(str(n)) for n in range(3)]))
+        asyncio.run(caller.close())
+    for found in answers.values():
+        assert found.text is None
+        assert found.error.partition(":")[0] in ("connection", "bad_body", "server_error", "refused")
 
 
 # Waiting.

@@ -49,9 +49,10 @@ class OpenAIClient:
 
     def __init__(self, model: str, urls: Sequence[str] = (), *, key_variable: str = DEFAULT_KEY_VARIABLE):
         try:
+            import aiohttp  # which openai misses only when it is used
             import openai
-        except ImportError:
-            raise MissingExtraError("openai", "judge") from None
+        except ImportError as error:
+            raise MissingExtraError(error.name or "aiohttp", "judge") from None
         if not model:
             raise ValueError("a model name is needed, such as openai:NAME@http://127.0.0.1:8000/v1")
         key = os.environ.get(key_variable, "")
@@ -62,6 +63,8 @@ class OpenAIClient:
         if any(ord(character) < 33 or ord(character) > 126 for character in key):
             raise ValueError(f"{key_variable} holds characters that no HTTP header can carry")
         self._openai = openai
+        self._broken = (aiohttp.ClientError, OSError, ValueError)
+        """What the libraries let pass when a server does not speak HTTP."""
         self._model = model
         self._key_variable = key_variable
         self._addresses = tuple(map(read_address, urls))
@@ -198,6 +201,9 @@ class OpenAIClient:
             raise CallError(faults.CONNECTION, f"{server.name}: {why}") from None
         except openai.OpenAIError as error:
             raise CallError(faults.BAD_BODY, f"{server.name}: {self._scrub(str(error))[:200]}") from None
+        except self._broken as error:
+            why = " ".join(self._scrub(str(error)).split())[:200]
+            raise CallError(faults.CONNECTION, f"{server.name} does not answer in HTTP: {why}") from None
 
     def _status_error(self, server: Server, status: int, headers: Mapping[str, str], body: object) -> CallError:
         said = body.get("message", body) if isinstance(body, Mapping) else body
