@@ -204,6 +204,10 @@ def forked(cache, connection):
     connection.close()
 
 
+FORKS = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # with threads: it is what is tested
+
+
+@FORKS
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_child_opens_the_file_anew(tmp_path, method):
     context = multiprocessing.get_context(method)
@@ -232,6 +236,7 @@ def spawned(path, connection):
     forked(Cache(path), connection)
 
 
+@FORKS
 def test_forks_while_threads_read_and_write(tmp_path):
     cache, stop, problems = Cache(tmp_path / "c.sqlite"), threading.Event(), []
 

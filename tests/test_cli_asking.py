@@ -19,8 +19,10 @@ from judging import (
     run,
 )
 from rationale_rm.cli.asking import SETTLED
+from rationale_rm.cli.main import app
 from records import pair, write
 from servers import ScriptedServer
+from typer.testing import CliRunner
 
 GENRM = "<RESULT_START>\nList of reasons:\n1. It sorts.\nFinal assessment result:\n\\boxed{A>B}\n<RESULT_END>"
 
@@ -278,8 +280,9 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(server, pairs, tmp_path, env,
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["match", "critique"])
-@pytest.mark.parametrize("torn", [b"", b'{"id": "q11', b"no newline"])
+@pytest.mark.parametrize(
+    ("name", "torn"), [("match", b""), ("match", b'{"id": "q11'), ("match", b"no newline"), ("critique", b"")]
+)
 def test_a_dry_run_before_a_resume_counts_what_is_left(server, pairs, tmp_path, env, name, torn):
     out = tmp_path / "out.jsonl"
     command = [name, pairs, out, *both(server)[name], "--no-cache"]
@@ -342,13 +345,11 @@ def test_other_settings_are_refused_with_what_differs(server, pairs, tmp_path, e
     before = out.read_bytes()
     for change in (["--seed", "1"], ["--top-k", "3"], ["--samples", "2"]):
         for more in ([], ["--dry-run"]):
-            done = run("match", pairs, out, *judge(server), *change, *more, code=1, env=env)
-            assert f"{change[0][2:].replace('-', '_')}: " in done.stderr
-            assert "choose another output file" in done.stderr
-    done = run("match", pairs, out, *judge(server, "other"), code=1, env=env)
-    assert "openai:m" in done.stderr
-    assert "openai:other" in done.stderr
-    done = run("critique", pairs, out, *genrm(server), code=1, env=env)
+            said = f"{change[0][2:].replace('-', '_')}: .*choose another output file"
+            refused("match", pairs, out, *judge(server), *change, *more, code=1, env=env, said=said)
+    said = "openai:m.*openai:other"
+    refused("match", pairs, out, *judge(server, "other"), code=1, env=env, said=said)
+    refused("critique", pairs, out, *genrm(server), code=1, env=env, said="command")
     assert out.read_bytes() == before
 
 
@@ -451,9 +452,11 @@ def test_a_server_without_constraints(server, pairs, tmp_path, env):
 
 
 def refused(*arguments, env, code=2, said=""):
-    done = run(*arguments, code=code, env=env)
+    """The program in this process, which is quicker: it ends before it asks anything."""
+    done = CliRunner().invoke(app, [*map(str, arguments)], env=env)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == code, done.stderr
     assert re.search(said, re.sub(r"[\s│]+", " ", done.stderr)), done.stderr
-    return done
 
 
 NUMBERS = [

@@ -133,7 +133,7 @@ def test_a_rerun_asks_for_the_failed_alone(faulty):
 
 def test_the_program_does_the_same(tmp_path):
     """By its output alone: no cache, two runs, the second of which asks for the failed."""
-    count = 2000
+    count = 1000
     pairs, out, summary = pairs_file(tmp_path / "pairs.jsonl", count), tmp_path / "out.jsonl", tmp_path / "s.json"
     with ScriptedServer(**SETTINGS | {"slow": 20}) as server:
         command = ["match", pairs, out, "--judge", f"openai:m@{server.url}", "--no-cache", "--attempts", "2"]

@@ -86,6 +86,10 @@ class Cache:
             if connection is not None:
                 connection.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_guard"):
+            self.close()
+
     def _run(self, statement: str, values: tuple[Any, ...]) -> Any:
         with self._guard:
             return self._opened().execute(statement, values).fetchone()
