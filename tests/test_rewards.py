@@ -9,8 +9,8 @@ import pytest
 import rationale_rm as rm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rationale_rm.judge import Caller, Limits, MetaJudge, OpenAIClient
-from rationale_rm.rewards import NO_REFERENCES, JudgeFailureError, RationaleReward
+from rationale_rm.judge import NO_REFERENCES, Caller, Limits, MetaJudge, OpenAIClient
+from rationale_rm.rewards import NO_REASONS, NO_VERDICT, JudgeFailureError, RationaleReward
 from rationale_rm.types import Critique, GenrmStatus, MatchResult, MetaJudgeStatus, Pair
 from servers.process import ScriptedServer
 
@@ -186,6 +186,29 @@ def test_audited_rows_make_the_mean_over_all_rows_unbiased():
     assert (gated_away.audit_weight[gated_away.outcome == 0] == 0).all()
 
 
+def test_the_mean_of_a_small_batch_is_no_mean_of_the_right_answers_alone():
+    """8 right answers and 8 wrong ones, of which few are audited: wrong ones stand for half all the same."""
+    batch = {
+        "texts": [transcript(1 if n < 8 else -1, [f"Reason {n} of {part}" for part in range(3)]) for n in range(16)],
+        "references": [[f"Point {part} of {n}" for part in range(3)] for n in range(16)],
+        "labels": [1] * 16,
+    }
+    texts, rest = batch.pop("texts"), batch
+    true = RationaleReward(HashJudge(), gate=False)(texts, **rest)
+    assert abs(true.rc[:8].mean() - true.rc[8:].mean()) > 0.05, "parts that are alike would prove nothing"
+    means = []
+    for seed in range(400):
+        scored = RationaleReward(HashJudge(), audit=0.05, seed=seed)(texts, **rest)
+        assert math.isnan(scored.mean_rc) == (not scored.judged[8:].any())
+        if not math.isnan(scored.mean_rc):
+            means.append(scored.mean_rc)
+    assert abs(np.mean(means) - true.mean_rc) < 4 * np.std(means) / math.sqrt(len(means))
+    outcome = RationaleReward(HashJudge(), mode="outcome", audit=0.0)(
+        [transcript(1, []), *texts[:3]], **{name: column[:4] for name, column in rest.items()}
+    )
+    assert math.isnan(outcome.mean_rc), "one answer without reasons says nothing about three that were not judged"
+
+
 def test_who_is_audited_depends_on_no_other_row():
     batch = group_rows(n_groups=20)
     reward = RationaleReward(HashJudge(), audit=0.3, seed=5)
@@ -282,8 +305,10 @@ def test_shaping_terms_are_added():
         texts, **arguments, lengths=[10, 75]
     )
     np.testing.assert_allclose(shaped.reward - plain.reward, [-0.5, -0.5])
+    judge = HashJudge()
     with pytest.raises(rm.RationaleError, match="lengths are needed"):
-        RationaleReward(HashJudge(), max_length=100)(texts, **arguments)
+        RationaleReward(judge, max_length=100)(texts, **arguments)
+    assert not judge.asked
 
 
 @pytest.mark.parametrize("mode", ["papo", "gdpo", "gdpo_batch"])
@@ -332,6 +357,48 @@ def test_critiques_score_as_their_texts():
     assert np.isnan(batch.reward[2]), "reasons that the data do not hold are not judged, and not 0"
 
 
+def test_a_call_that_failed_is_no_wrong_verdict():
+    pair = Pair(id="p", domain="d", context="c", response1="1", response2="2", references=("P",), label=1)
+    nothing = {"pair_id": "p", "model": "m", "verdict": None, "status": None}
+    critiques = [
+        Critique(id="a", reasons=None, error="timeout: too slow", **nothing),
+        Critique(id="b", reasons=("One.",), **nothing),
+        Critique(id="c", pair_id="p", model="m", reasons=None, verdict=1, status=GenrmStatus.OK),
+    ]
+    batch = asyncio.run(RationaleReward(HashJudge(), format_penalty=1.0).score_critiques(critiques, {"p": pair}))
+    assert np.isnan(batch.outcome[:2]).all()
+    assert np.isnan(batch.reward[[0, 2]]).all()
+    assert batch.errors == ("timeout: too slow", NO_VERDICT, NO_REASONS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"references": ["one reason"]}, r"references\[0\] must be a list of texts, not 'one reason'"),
+        ({"references": [None]}, r"references\[0\] must be a list of texts, not None"),
+        ({"references": [["a", 3]]}, r"references\[0\] must be a list of texts"),
+        ({"labels": [1.7]}, r"labels\[0\] must be a verdict .* not 1.7"),
+        ({"labels": ["A>B"]}, r"labels\[0\] must be a verdict .*parse_label"),
+        ({"labels": [200]}, r"labels\[0\] must be a verdict"),
+        ({"labels": [True]}, r"labels\[0\] must be a verdict"),
+        ({"groups": ["g"]}, "groups must be whole numbers"),
+        ({"groups": [0.5]}, "groups must be whole numbers"),
+    ],
+)
+def test_columns_of_another_kind_raise_and_are_named(columns, message):
+    judge = HashJudge()
+    with pytest.raises(rm.RationaleError, match=message):
+        RationaleReward(judge)([transcript(1, ["One."])], **({"references": [["P"]], "labels": [1]} | columns))
+    assert not judge.asked
+
+
+def test_labels_of_a_data_frame_are_read():
+    batch = RationaleReward(HashJudge())(
+        [transcript(1, ["One."])] * 3, references=[["P"]] * 3, labels=[1.0, math.nan, np.int8(-1)]
+    )
+    np.testing.assert_array_equal(batch.outcome, [1, np.nan, 0])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -340,6 +407,9 @@ def test_critiques_score_as_their_texts():
         ({"audit": 1.5}, "audit is 1.5"),
         ({"max_failure_rate": -0.1}, "max_failure_rate is -0.1"),
         ({"top_k": 0}, "top_k is 0"),
+        ({"format": "xml"}, "format"),
+        ({"policy": "first"}, "policy"),
+        ({"format_penalty": -1.0}, "penalty"),
     ],
 )
 def test_misuse_raises(options, message):

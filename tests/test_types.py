@@ -166,6 +166,7 @@ def reward_batch(**changes):
         "advantage": np.array([0.0, np.nan]),
         "status": np.array([0, 3], dtype=np.uint8),
         "judged": np.array([True, False]),
+        "gated": np.array([False, True]),
         "audit_weight": np.array([1.0, 0.0]),
     }
     return types.RewardBatch(id="b", critique_ids=("c1", "c2"), **(columns | changes))

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm import _core as core
-from rationale_rm.judge import Judge, loop, match_results
-from rationale_rm.types import Critique, GenrmStatus, MatchRequest, MatchResult, Pair, RewardBatch
+from rationale_rm.judge import NO_REFERENCES, Judge, loop, match_results
+from rationale_rm.types import VERDICT_TEXTS, Critique, GenrmStatus, MatchRequest, MatchResult, Pair, RewardBatch
 
 RewardMode = Literal["product", "sum", "rationale", "outcome", "papo", "gdpo", "gdpo_batch"]
 """How outcome and rationale become a reward (`hybrid_reward`), or advantages at once (``papo``, ``gdpo``)."""
@@ -28,7 +28,8 @@ GATED: Final = frozenset({"product", "papo"})
 """Modes in which a wrong verdict settles the reward."""
 AUDIT: Final = 0.05
 MAX_FAILURE_RATE: Final = 0.05
-NO_REFERENCES: Final = "no_references: without human reasons there is nothing to match"
+NO_REASONS: Final = "no_reasons: the data do not hold the model's reasons"
+NO_VERDICT: Final = "no_verdict: the data do not hold the model's verdict"
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -106,6 +107,10 @@ class RationaleReward:
                 raise core.RationaleError(f"{name} is {share}: expected 0 to 1")
         if top_k is not None and top_k < 1:
             raise core.RationaleError(f"top_k is {top_k}: expected None or 1 and more")
+        core.parse_genrm([], format=format, policy=policy)  # raises for a format or policy that there is not
+        core.format_reward([], penalty=format_penalty)
+        if max_length is not None:
+            core.length_reward([], max_length=max_length, buffer=length_buffer)
         self.judge = judge
         self.mode: RewardMode = mode
         self.rationale: RationaleTerm = rationale
@@ -153,22 +158,25 @@ class RationaleReward:
         Raises `RationaleError` for columns of another length, `JudgeFailureError` when more than
         `max_failure_rate` of the judged answers got no answer.
         """
-        parsed = core.parse_genrm(texts, format=self.format, policy=self.policy)
         n = len(texts)
-        flip = np.asarray([False] * n if swapped is None else swapped, dtype=bool)
         _same_length(n, references=references, labels=labels, groups=groups, swapped=swapped, lengths=lengths, ids=ids)
+        if self.max_length is not None and lengths is None:
+            raise core.RationaleError("max_length is set, so lengths are needed")
+        parsed = core.parse_genrm(texts, format=self.format, policy=self.policy)
+        flip = np.asarray([False] * n if swapped is None else swapped, dtype=bool)
         verdict = parsed.verdict
         missing = verdict == core.NO_VERDICT
         rows = _Rows(
             ids=tuple(ids) if ids is not None else tuple(map(str, range(n))),
             reasons=[tuple(reasons) for reasons in parsed.reasons],
-            references=[tuple(items) for items in references],
+            references=[_reference_list(items, row) for row, items in enumerate(references)],
             verdict=np.where(flip & ~missing, -verdict, verdict).astype(np.int8),
-            label=np.array([core.NO_VERDICT if label is None else label for label in labels], dtype=np.int8),
+            label=np.array([_level(label, row) for row, label in enumerate(labels)], dtype=np.int8),
             status=parsed.status,
-            group=np.asarray([0] * n if groups is None else groups, dtype=np.int64),
+            unknown=[None] * n,
+            group=_whole("groups", [0] * n if groups is None else groups),
             swapped=flip,
-            lengths=None if lengths is None else np.asarray(lengths, dtype=np.int64),
+            lengths=None if lengths is None else _whole("lengths", lengths),
             draw_by=tuple(ids) if ids is not None else tuple(text or "" for text in texts),
         )
         return await loop.hop(self._score(rows))
@@ -176,7 +184,8 @@ class RationaleReward:
     async def score_critiques(self, critiques: Sequence[Critique], pairs: Mapping[str, Pair]) -> RewardBatch:
         """Rewards of parsed answers; `pairs` by id, and the answers about one pair are a group.
 
-        An answer whose reasons the data do not hold (None) is not judged. Raises as `score`.
+        What the data do not hold is NaN with a cause: the outcome of a critique without a status, such as a call that
+        failed, and the rationale of one without reasons (None), which is not judged. Raises as `score`.
         """
         numbers = {pair_id: number for number, pair_id in enumerate(dict.fromkeys(c.pair_id for c in critiques))}
         held = [pairs[critique.pair_id] for critique in critiques]
@@ -189,6 +198,7 @@ class RationaleReward:
             status=np.array(
                 [GenrmStatus.NO_VERDICT if c.status is None else c.status for c in critiques], dtype=np.uint8
             ),
+            unknown=[None if c.status is not None else c.error or NO_VERDICT for c in critiques],
             group=np.array([numbers[critique.pair_id] for critique in critiques], dtype=np.int64),
             swapped=np.array([critique.swapped for critique in critiques], dtype=bool),
             lengths=None,
@@ -197,21 +207,26 @@ class RationaleReward:
         return await loop.hop(self._score(rows))
 
     async def _score(self, rows: _Rows) -> RewardBatch:
-        malformed = rows.status != int(GenrmStatus.OK)
-        outcome = core.outcome_reward(rows.verdict, rows.label, exact=self.exact)
+        unknown = np.array([why is not None for why in rows.unknown], dtype=bool)
+        malformed = (rows.status != int(GenrmStatus.OK)) & ~unknown
+        outcome = np.where(unknown, np.nan, core.outcome_reward(rows.verdict, rows.label, exact=self.exact))
         scorable = np.array([bool(items) for items in rows.references], dtype=bool)
         held = np.array([reasons is not None for reasons in rows.reasons], dtype=bool)
         empty = np.array([reasons is not None and not reasons for reasons in rows.reasons], dtype=bool)
-        gated = self._gated(outcome, malformed)
+        judgeable = scorable & held & ~empty
+        gated = judgeable & self._gated(outcome, malformed)
         audited = gated & self._drawn(rows)
-        asked = scorable & held & ~empty & (~gated | audited)
+        asked = judgeable & (~gated | audited)
 
         results = await self._judged(rows, np.flatnonzero(asked).tolist())
         rationale, rc = self._scores(rows, results)
         rationale[empty & scorable] = 0.0
         rc[empty & scorable] = 0.0
-        weight = np.where(empty, 1.0, np.where(gated, np.where(audited, 1.0 / max(self.audit, 1e-12), 0.0), 1.0))
-        errors = [None if scores else NO_REFERENCES for scores in scorable.tolist()]
+        weight = np.where(gated, np.where(audited, 1.0 / max(self.audit, 1e-12), 0.0), (scorable & held) * 1.0)
+        errors = [
+            why or (None if scores else NO_REFERENCES) or (None if has else NO_REASONS)
+            for why, scores, has in zip(rows.unknown, scorable.tolist(), held.tolist(), strict=True)
+        ]
         for row, result in results.items():
             if not result.answered:
                 errors[row] = result.error or "the judge gave no readable answer"
@@ -228,7 +243,8 @@ class RationaleReward:
             advantage=advantage,
             status=rows.status,
             judged=asked,
-            audit_weight=weight * scorable,
+            gated=gated,
+            audit_weight=weight,
             errors=tuple(errors),
         )
         self._check_failures(results, batch)
@@ -304,9 +320,7 @@ class RationaleReward:
         else:
             reward = core.hybrid_reward(rationale, outcome, mode=mode, weight=weight, malformed=malformed)  # type: ignore[arg-type]
         shaping = core.format_reward(malformed, penalty=self.format_penalty)
-        if self.max_length is not None:
-            if rows.lengths is None:
-                raise core.RationaleError("max_length is set, so lengths are needed")
+        if self.max_length is not None and rows.lengths is not None:
             shaping = shaping + core.length_reward(rows.lengths, max_length=self.max_length, buffer=self.length_buffer)
         reward = reward + shaping
         if mode in ("papo", "gdpo", "gdpo_batch"):
@@ -341,6 +355,8 @@ class _Rows:
     verdict: NDArray[np.int8]
     label: NDArray[np.int8]
     status: NDArray[np.uint8]
+    unknown: Sequence[str | None]
+    """Why the verdict is not known, which is no fault of the model; None where it is, or is malformed."""
     group: NDArray[np.int64]
     swapped: Bools
     lengths: NDArray[np.int64] | None
@@ -351,6 +367,32 @@ def _same_length(n: int, **columns: Sequence[Any] | None) -> None:
     for name, column in columns.items():
         if column is not None and len(column) != n:
             raise core.RationaleError(f"{name} has {len(column)} rows, texts have {n}")
+
+
+def _reference_list(items: Sequence[str], row: int) -> tuple[str, ...]:
+    """The human reasons of one row; one text would be taken for a list of its letters."""
+    if isinstance(items, str) or not isinstance(items, Sequence) or not all(isinstance(item, str) for item in items):
+        raise core.RationaleError(f"references[{row}] must be a list of texts, not {items!r:.60}")
+    return tuple(items)
+
+
+def _level(label: Any, row: int) -> int:
+    """A label as the core has it; None and NaN, which data frames have for None, are `NO_VERDICT`."""
+    if label is None or label != label or label == core.NO_VERDICT:
+        return core.NO_VERDICT
+    if isinstance(label, (bool, str)) or label not in VERDICT_TEXTS:
+        raise core.RationaleError(
+            f"labels[{row}] must be a verdict from +2 (response 1 much better) to -2, or None, not {label!r:.60}; "
+            "rationale_rm.data.parse_label reads other spellings"
+        )
+    return int(label)
+
+
+def _whole(name: str, numbers: Sequence[int]) -> NDArray[np.int64]:
+    column = np.asarray(numbers)
+    if column.size and column.dtype.kind not in "iu":
+        raise core.RationaleError(f"{name} must be whole numbers, not {column.dtype}")
+    return column.astype(np.int64)
 
 
 def _digest(ids: Sequence[str]) -> str:

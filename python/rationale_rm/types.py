@@ -347,9 +347,11 @@ class RewardBatch(Record):
     """`GenrmStatus` of each critique."""
     judged: NDArray[np.bool_]
     """Whether a judge was asked about it."""
+    gated: NDArray[np.bool_]
+    """Whether its reward needed no judge: it was asked about in an audit, or not at all."""
     audit_weight: NDArray[np.float64]
-    """Weight of `rationale` and `rc` in means over all critiques: 1 where they are always known, 1 / p where a
-    share p of the gated ones is judged all the same, 0 where they are not known by design."""
+    """What `rationale` and `rc` count in sums over many batches: 1 where they are always known, 1 / p for an audited
+    critique, p being the share that is audited, 0 where they are not known by design."""
     errors: tuple[str | None, ...] = ()
     """Why a judge gave no answer; None where it did or was not asked."""
     schema_version: int = SCHEMA_VERSION
@@ -366,12 +368,15 @@ class RewardBatch(Record):
 
     @property
     def mean_rc(self) -> float:
-        """Rationale Consistency of the whole batch, the gated critiques included: the mean of `rc` under
-        `audit_weight`; NaN where nothing is known.
+        """Rationale Consistency of the whole batch: the audited critiques stand for all gated ones, those that were
+        answered for all others. NaN where one of these parts is there and nothing is known of it.
         """
-        known = ~np.isnan(self.rc) & (self.audit_weight > 0)
-        weight = self.audit_weight[known]
-        return float(np.average(self.rc[known], weights=weight)) if weight.size else math.nan
+        parts = []
+        for part in (self.gated, ~self.gated & (self.audit_weight > 0)):
+            known = self.rc[part & ~np.isnan(self.rc)]
+            if part.any():
+                parts.append((int(part.sum()), float(known.mean()) if known.size else math.nan))
+        return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts) if parts else math.nan
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -391,6 +396,7 @@ _REWARD_COLUMNS: Final[Mapping[str, Any]] = {
     "advantage": np.float64,
     "status": np.uint8,
     "judged": np.bool_,
+    "gated": np.bool_,
     "audit_weight": np.float64,
 }
 

@@ -5,7 +5,7 @@ through: `OpenAIClient` for servers, `EngineClient` for a model in this process.
 them of a text such as ``openai:NAME@URL``.
 """
 
-from rationale_rm.judge.answers import match_results, read_samples
+from rationale_rm.judge.answers import NO_REFERENCES, match_results, read_samples
 from rationale_rm.judge.cache import Cache, CacheError
 from rationale_rm.judge.caller import Answer, Caller, Question
 from rationale_rm.judge.client import Client
@@ -19,6 +19,7 @@ from rationale_rm.judge.protocol import Judge
 from rationale_rm.judge.usage import Usage
 
 __all__ = [
+    "NO_REFERENCES",
     "Answer",
     "Cache",
     "CacheError",

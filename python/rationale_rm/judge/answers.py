@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from rationale_rm.types import Entry, MatchResult, MetaJudgeStatus
 
 ReadPolicy = Literal["strict", "reference"]
 MatchPolicy = Literal["one_to_one", "greedy", "reference"]
+NO_REFERENCES: Final = "no_references: without human reasons there is nothing to match"
+"""Why a judge is not asked about an empty list of human reasons."""
 Cells = tuple[tuple[Entry, ...], tuple[MetaJudgeStatus, ...]]
 """Mean cells of one request, and the status of each sample."""
 

@@ -11,7 +11,7 @@ from rationale_rm import _core as core
 from rationale_rm import prompts
 from rationale_rm.engine import Sampling
 from rationale_rm.judge import loop
-from rationale_rm.judge.answers import read_samples
+from rationale_rm.judge.answers import NO_REFERENCES, read_samples
 from rationale_rm.judge.caller import Answer, Caller, Question
 from rationale_rm.judge.protocol import OnResult
 from rationale_rm.types import MatchRequest, MatchResult, MetaJudgeStatus
@@ -19,7 +19,6 @@ from rationale_rm.types import MatchRequest, MatchResult, MetaJudgeStatus
 MAX_TOKENS: Final = 2048
 SEVERAL_TEMPERATURE: Final = 0.7
 """Default temperature where several samples are averaged."""
-NO_REFERENCES: Final = "no_references: without human reasons there is nothing to match"
 
 
 class MetaJudge:
