@@ -661,3 +661,31 @@ started.wait()
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_silence_is_asked_again_with_another_seed_and_without_greed():
+    def silent_once(messages, sampling, number):
+        if number == 0:
+            raise CallError(faults.EMPTY_ANSWER, "no text")
+        return "fine"
+
+    client = LocalClient(silent_once)
+    asked(Caller(client, limits=Limits(attempts=3, **QUICK)), [question(temperature=0.0, seed=7)])
+    first, second = (sampling for _, sampling, _ in client.calls)
+    assert (first.seed, first.temperature) == (7, 0.0)
+    assert second.seed != 7
+    assert second.temperature == RETRY_TEMPERATURE
+
+
+def test_a_wait_that_is_longer_than_the_budget_is_named():
+    client = LocalClient(failing(faults.RATE_LIMITED, retry_after=86_400.0))
+    answers = asked(Caller(client, limits=Limits(request_budget=30, **QUICK)), [question()])
+    assert answers[0].error.startswith("budget: the server asks to wait 86,400 s, longer than the time budget leaves")
+    assert len(client.calls) == 1
+
+
+def test_an_answer_that_was_cut_says_what_helps():
+    cut = LocalClient(lambda *_: Generation(text="half", finish_reason="length"))
+    check = lambda text: "unclosed_block"  # noqa: E731
+    answers = asked(Caller(cut, limits=Limits(attempts=1, **QUICK)), [question(check=check)])
+    assert answers[0].error.startswith("malformed: unclosed_block, cut at the limit of max_tokens: allow more")

@@ -383,3 +383,25 @@ def test_settings_say_what_answers_depend_on():
         "constrain": True,
         "reasoning_chars": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"temperature": -1.0}, "temperature is -1"),
+        ({"reasoning_chars": 9000}, "reasoning_chars must be at most 8000"),
+        ({"reasoning_chars": -1}, "reasoning_chars must be at least 0"),
+        ({"samples": 0}, "samples is 0"),
+    ],
+)
+def test_settings_that_cannot_be_raise_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        judge_of(lambda *_: "", **options)
+
+
+@pytest.mark.parametrize("name", ["concurrency", "attempts"])
+def test_halves_are_no_limits(name):
+    with pytest.raises(ValueError, match=f"{name} is 1.5: expected a whole number"):
+        Limits(**{name: 1.5})

@@ -191,6 +191,11 @@ class Caller:
             return str(error)
         if error.retryable and (asked.attempts < self.limits.attempts or _left(asked.ends) <= 0):
             asked.given_up = True
+            if error.retry_after is not None and error.retry_after > _left(asked.ends) > 0:
+                return (
+                    f"{faults.BUDGET}: the server asks to wait {error.retry_after:,.0f} s, longer than the time budget "
+                    f"leaves; after attempt {asked.attempts}: {error}"
+                )
             return f"{faults.BUDGET}: the time budget was spent after attempt {asked.attempts}; the last: {error}"
         return f"{error} (attempt {asked.attempts} of {self.limits.attempts})"
 
@@ -225,7 +230,8 @@ class Caller:
             asked.unread = answer
             asked.n_unread += 1
             self.usage.faults[faults.MALFORMED] += 1
-            raise CallError(faults.MALFORMED, why)
+            cut = ", cut at the limit of max_tokens: allow more" if answer.finish_reason == "length" else ""
+            raise CallError(faults.MALFORMED, f"{why}{cut}")
         return answer
 
     async def _call(self, asked: _Asked) -> Generation:
@@ -252,6 +258,8 @@ class Caller:
                 answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
             except CallError as error:
                 usage.faults[error.cause] += 1
+                # A greedy model would keep silent again, as it would repeat what could not be read.
+                asked.n_unread += error.cause == faults.EMPTY_ANSWER
                 usage.spend(error.used)
                 usage.prompt_characters += n_characters if error.used.prompt_tokens else 0
                 raise

@@ -40,6 +40,9 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: expected a positive number")
+        for name in ("concurrency", "attempts"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a whole number")
 
 
 class Pace:

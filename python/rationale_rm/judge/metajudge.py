@@ -46,6 +46,12 @@ class MetaJudge:
     ):
         if samples < 1:
             raise ValueError(f"samples is {samples}: expected 1 or more")
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}: expected 1 or more")
+        if constrain:
+            prompts.metajudge_regex(1, 1, reasoning_chars=reasoning_chars)  # raises for a number out of range
+        if temperature is not None and not 0 <= temperature <= 2:
+            raise ValueError(f"temperature is {temperature}: expected 0 to 2")
         if temperature is None:
             temperature = 0.0 if samples == 1 else SEVERAL_TEMPERATURE
         if samples > 1 and temperature == 0:
