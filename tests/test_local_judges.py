@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judging import LocalClient
 from rationale_rm import RationaleError
+from rationale_rm.judge import Caller, MetaJudge
 from rationale_rm.judge.local import EmbeddingJudge, LexicalJudge, open_local
 from rationale_rm.judge.local.alignment import SHARPNESS, Texts, align, rivalry
 from rationale_rm.judge.local.claims import read
@@ -256,7 +258,7 @@ def test_match_tells_of_each_result_once_and_in_order():
 
 def test_scores_are_sparse_and_within_bounds():
     for asked, result in zip(some_requests(), LexicalJudge().answer(some_requests()), strict=True):
-        assert result.answered
+        assert result.answered == bool(asked.references)
         assert len({entry[:2] for entry in result.entries}) == len(result.entries)
         for reference, reason, value in result.entries:
             assert 0 <= reference < len(asked.references)
@@ -289,12 +291,19 @@ def test_text_that_is_no_unicode_fails_its_own_request_and_is_not_0():
         assert answered.entries
 
 
-@pytest.mark.parametrize(
-    ("references", "reasons"), [([], []), (["A fails."], []), ([], ["A fails."]), ([" "], ["\n", ""])]
-)
-def test_empty_lists_and_blank_texts_have_an_answer_without_matches(references, reasons):
+@pytest.mark.parametrize(("references", "reasons"), [(["A fails."], []), ([" "], ["A fails."]), ([" "], ["\n", ""])])
+def test_empty_lists_of_reasons_and_blank_texts_have_an_answer_without_matches(references, reasons):
     (result,) = LexicalJudge().answer([request(references, reasons)])
     assert (result.answered, result.entries, result.error) == (True, (), None)
+
+
+@pytest.mark.parametrize("reasons", [[], ["A fails."]])
+def test_without_human_reasons_there_is_no_answer_as_from_a_metajudge(reasons):
+    (result,) = LexicalJudge().answer([request([], reasons)])
+    (asked,) = asyncio.run(MetaJudge(Caller(LocalClient())).match([request([], reasons)]))
+    assert (result.statuses, result.entries, result.error) == (asked.statuses, asked.entries, asked.error)
+    assert not result.answered
+    assert result.error.startswith("no_references: ")
 
 
 def test_huge_texts_and_long_lists_are_bounded():

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -268,6 +269,15 @@ def test_lexical_scores_follow_the_words():
     assert other == 0  # unrelated words are no match
     assert none == 0
     assert scores.columns["ap"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_pair_without_human_reasons_is_a_judge_error_and_not_0():
+    """The reader refuses such pairs; Python code may make them."""
+    (held,) = load(pair(**{"m-checklist": ["It sorts."]}))
+    for judge in ("lexical", "recorded"):
+        scores = metrics.evaluate([replace(held, references=())], "m", Settings(judge=judge))
+        assert scores.judge == {"judge_error" if judge == "lexical" else "not_judged": 1}
+        assert scores.overall["rc"].value is None
 
 
 def test_lexical_scores_are_the_lexical_judges_matched_one_to_one():

@@ -26,7 +26,7 @@ def match_lexical(pairs: Sequence[Pair], answers: Sequence[Critique], settings: 
     results = LexicalJudge(settings.scorer).answer(requests)
     for row, result in zip(rows, results, strict=True):
         if not result.answered:
-            status[row] = result.statuses[0].name.lower()
+            status[row] = result.statuses[0].name.lower() if result.statuses else "judge_error"
     answered = [at for at, result in enumerate(results) if result.answered]
     batch = match_results(
         [results[at] for at in answered],

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from rationale_rm.judge.answers import NO_REFERENCES
 from rationale_rm.judge.local.alignment import Floats, rivalry
 from rationale_rm.judge.local.claims import Claim, read
 from rationale_rm.judge.local.conflicts import CONFLICTS, conflicts
@@ -126,7 +127,8 @@ class LocalJudge(ABC):
     def answer(self, requests: Sequence[MatchRequest], *, on_result: OnResult | None = None) -> list[MatchResult]:
         """One result for each request, in their order.
 
-        A list with text that is not valid Unicode has a result without an answer, and says where.
+        A list with text that is not valid Unicode has a result without an answer, and says where; so has a request
+        without human reasons.
         """
         results: list[MatchResult] = []
         for start in range(0, len(requests), PART):
@@ -157,6 +159,7 @@ class LocalJudge(ABC):
 
     def _made(self, request: MatchRequest, *, table: Floats | None = None, fault: str | None = None) -> MatchResult:
         entries: list[tuple[int, int, float]] = []
+        status = MetaJudgeStatus.OK if fault is None else MetaJudgeStatus.INVALID_UNICODE
         if table is not None:
             scores = np.round(table, 4)
             kept = np.argwhere((scores >= self.coefficients.floor) & (scores > 0))
@@ -166,7 +169,7 @@ class LocalJudge(ABC):
             request_id=request.id,
             judge=self.name,
             entries=tuple(entries),
-            statuses=(MetaJudgeStatus.OK if fault is None else MetaJudgeStatus.INVALID_UNICODE,),
+            statuses=() if fault == NO_REFERENCES else (status,),
             error=fault,
         )
 
@@ -184,6 +187,8 @@ def _unrelated(references: Sequence[str], reasons: Sequence[str]) -> MatchReques
 
 
 def _fault(request: MatchRequest) -> str | None:
+    if not request.references:
+        return NO_REFERENCES
     for kind, texts in (("reference", request.references), ("reason", request.reasons)):
         for at, text in enumerate(texts):
             try:
