@@ -555,7 +555,9 @@ def test_a_library_that_is_not_there_is_named_with_its_extra(server, pairs, tmp_
     blocked.mkdir()
     (blocked / f"{library}.py").write_text(f"raise ImportError('No module named {library}')")
     command = ["match", pairs, tmp_path / "out.jsonl", *judge(server), "--requests-per-minute", "6000", "--no-cache"]
-    done = run(*command, code=1, env=env | {"PYTHONPATH": str(blocked)})
+    done = run(
+        *command, code=1, env=env | {"PYTHONPATH": os.pathsep.join([str(blocked), os.environ.get("PYTHONPATH", "")])}
+    )
     assert f"{'openai' if library == 'aiohttp' else library}" in done.stderr or "aiohttp" in done.stderr
     assert 'pip install "rationale-rm[judge]"' in done.stderr
     assert server.stats()["requests"] == 0

@@ -232,7 +232,9 @@ raise KeyError("uncaught")
         done = subprocess.run(
             [sys.executable, "-c", code, url, str(folder / "c.sqlite")],
             capture_output=True,
-            env=env_of(folder, PYTHONPATH=os.path.dirname(__file__)),
+            env=env_of(
+                folder, PYTHONPATH=os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+            ),
             timeout=120,
         )
     assert b"a fault of the caller" in done.stderr
@@ -257,7 +259,9 @@ os._exit(9)
         done = subprocess.run(
             [sys.executable, "-c", code, server.url, str(folder / "c.sqlite")],
             capture_output=True,
-            env=env_of(folder, PYTHONPATH=os.path.dirname(__file__)),
+            env=env_of(
+                folder, PYTHONPATH=os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+            ),
             timeout=120,
         )
     assert done.returncode == 9, done.stderr

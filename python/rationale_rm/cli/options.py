@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -175,6 +175,11 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The parameters of a function by name, keyword-only, with their annotations read."""
     hints = get_type_hints(function, include_extras=True)
     return {
-        name: parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        name: parameter.replace(annotation=_bare(hints[name]), kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in inspect.signature(function).parameters.items()
     }
+
+
+def _bare(hint: Any) -> Any:
+    """Python 3.10 puts what has None as its default into an Optional, where typer does not see the option's name."""
+    return next((part for part in get_args(hint) if get_origin(part) is Annotated), hint)
