@@ -434,6 +434,113 @@ def test_an_answer_that_its_length_cut_is_no_broken_constraint():
     assert (caller.usage.constraints_held, caller.usage.constraints_missed) == (0, 0)
 
 
+# Parameters that newer models refuse.
+
+
+def said(message, **more):
+    return 400, {}, {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None} | more}
+
+
+def strict(number, body, *, structured=True):
+    """OpenAI's newer models, which name one parameter at a time."""
+    if "structured_outputs" in body and not structured:
+        return said("Unrecognized request argument supplied: structured_outputs")
+    if "max_tokens" in body:
+        text = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        )
+        return said(text, param="max_tokens", code="unsupported_parameter")
+    if body.get("temperature", 1) != 1:
+        text = (
+            "Unsupported value: 'temperature' does not support 0.25 with this model. Only the default (1) is supported."
+        )
+        return said(text, param="temperature", code="unsupported_value")
+    if "top_p" in body:
+        return said("Unsupported parameter: 'top_p' is not supported with this model.")
+    if "seed" in body:
+        return 422, {}, {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 5}]}
+    return completion()
+
+
+def test_parameters_that_a_server_refuses_are_left_out_from_then_on(caplog):
+    with RecordingServer(strict) as server:
+        client = client_of(server)
+        assert complete(client).text == GOOD
+        assert len(server.bodies) == 5
+        assert server.bodies[-1] == {"model": "m", "messages": list(MESSAGES), "max_completion_tokens": 64}
+        loop.run(client.close())
+        complete(client), complete(client)
+        assert server.bodies[5:] == [server.bodies[4]] * 2
+    logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [server.url in line for line in logged] == [True] * 4
+    for line, name in zip(logged, ("max_tokens", "temperature", "top_p", "seed"), strict=True):
+        assert f"refuses {name};" in line
+        assert ("max_completion_tokens" if name == "max_tokens" else "draws are the server's own") in line
+
+
+def test_parameters_are_learnt_beside_the_constraint(caplog):
+    """Each once, however many calls are under way."""
+    with RecordingServer(lambda number, body: strict(number, body, structured=False)) as server:
+        caller = Caller(client_of(server), limits=Limits(concurrency=4))
+        wants = [question(str(n), regex="[a-z]+", temperature=0.25, seed=5) for n in range(20)]
+        answers = asyncio.run(ask(caller, wants))
+        assert {answer.error for answer in answers.values()} == {None}
+        assert caller.client.constrains is False
+        assert len(server.bodies) <= 20 + 4 * 5
+    assert sum("refuses" in record.getMessage() for record in caplog.records) == 5
+
+
+def test_each_server_refuses_for_itself():
+    with RecordingServer(strict) as one, RecordingServer() as two:
+        client = client_of(one, two)
+        for _ in range(6):
+            complete(client)
+        assert "temperature" not in one.bodies[-1]
+        assert two.bodies[-1]["temperature"] == 0.25
+        assert two.bodies[-1]["max_tokens"] == 64
+
+
+def test_of_temperature_and_top_p_the_temperature_stays():
+    def either(number, body):
+        if {"temperature", "top_p"} <= set(body):
+            return said("`temperature` and `top_p` cannot both be specified for this model.")
+        return completion()
+
+    with RecordingServer(either) as server:
+        complete(client_of(server))
+        assert server.bodies[-1]["temperature"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        said("max_tokens is too large: 64. This model supports at most 16.", param="max_tokens", code="invalid_value"),
+        said("temperature must be at most 2", param="temperature", code="decimal_above_max_value"),
+        said("Unsupported parameter: 'messages'", param="messages", code="unsupported_parameter"),
+        said("This model does not support seeds."),
+        (400, {}, {"error": "no"}),
+        (400, {}, b"temperature is not supported"),
+        (400, {}, {"detail": [{"loc": ["body"], "msg": "unknown", "input": {"temperature": 1}}]}),
+        (403, {}, {"error": {"message": "x", "param": "seed", "code": "unsupported_parameter"}}),
+    ],
+)
+def test_other_refusals_stay_refusals(refusal, caplog):
+    with RecordingServer(lambda *_: refusal) as server:
+        error = fault(client_of(server))
+        assert (error.cause, error.retryable) == ("refused", False)
+        assert len(server.bodies) == 1
+    assert not caplog.records
+
+
+def test_what_does_not_help_is_not_learnt(caplog):
+    """The message blames the seed, wrongly: the request is refused without it too."""
+    with RecordingServer(lambda *_: said("Unsupported parameter: 'seed'")) as server:
+        client = client_of(server)
+        assert fault(client).cause == fault(client).cause == "refused"
+        assert ["seed" in body for body in server.bodies] == [True, False] * 2
+    assert not caplog.records
+
+
 # Several servers.
 
 

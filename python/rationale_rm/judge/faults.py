@@ -56,5 +56,7 @@ class CallError(Exception):
         """Seconds that the server asks to wait."""
         self.status = status
         """The HTTP status, where there was one."""
+        self.parameter: str | None = None
+        """The parameter of the request that the server does not take, where it names one."""
         self.used = used
         """What was spent all the same."""

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import weakref
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import faults, loop
 from rationale_rm.judge.address import Scrubber, read_address
 from rationale_rm.judge.faults import CallError
+from rationale_rm.judge.parameters import instead, refused_parameter, without
 from rationale_rm.judge.servers import Server, Servers
 from rationale_rm.judge.transport import http_client
 from rationale_rm.judge.wire import read_completion, retry_after
@@ -73,6 +75,8 @@ class OpenAIClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._servers: Servers | None = None
         self._refused_regex = False
+        self._refused: defaultdict[int, set[str]] = defaultdict(set)
+        """Number of a server → parameters that it does not take."""
         self.failovers = 0
         """Calls that went on to another server."""
 
@@ -157,21 +161,6 @@ class OpenAIClient:
     async def _answer(
         self, server: Server, messages: Sequence[Message], sampling: Sampling, constrained: bool, timeout: float
     ) -> Generation:
-        try:
-            raw = await self._post(server, messages, sampling, constrained, timeout)
-        except CallError as error:
-            if not (constrained and error.status in (400, 422)):
-                raise
-            # Is it the constraint that the server does not know? Asked without it, the server says so itself.
-            raw = await self._post(server, messages, sampling, False, timeout)
-            if not self._refused_regex:
-                _log.warning("%s refuses constrained output (structured_outputs); asking without it", server.name)
-            self._refused_regex = True
-        return read_completion(raw, self._model, self._scrub)
-
-    async def _post(
-        self, server: Server, messages: Sequence[Message], sampling: Sampling, constrained: bool, timeout: float
-    ) -> str:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": list(messages),
@@ -183,6 +172,34 @@ class OpenAIClient:
             body["seed"] = sampling.seed
         if constrained:
             body["structured_outputs"] = {"regex": sampling.regex}
+        known = self._refused[server.number]
+        body = without(body, known) if known else body
+        refused: list[str] = []
+        while True:
+            try:
+                raw = await self._post(server, body, timeout)
+                break
+            except CallError as error:
+                # A constraint is not always named: asked without it, the server says itself whether that was all.
+                parameter = error.parameter or ("structured_outputs" if "structured_outputs" in body else None)
+                if error.status not in (400, 422) or parameter is None:
+                    raise
+                refused.append(parameter)
+                body = without(body, refused)
+        for parameter in refused:  # only now is it known that they were to blame
+            self._learn(server, parameter)
+        return read_completion(raw, self._model, self._scrub)
+
+    def _learn(self, server: Server, parameter: str) -> None:
+        if parameter == "structured_outputs":
+            if not self._refused_regex:
+                _log.warning("%s refuses constrained output (structured_outputs); asking without it", server.name)
+            self._refused_regex = True
+        elif parameter not in self._refused[server.number]:
+            _log.warning("%s refuses %s; %s", server.name, parameter, instead(parameter))
+            self._refused[server.number].add(parameter)
+
+    async def _post(self, server: Server, body: Mapping[str, Any], timeout: float) -> str:
         openai = self._openai
         try:
             # Not chat.completions.create, which takes as long to check our body and model its own answer as all
@@ -192,7 +209,9 @@ class OpenAIClient:
             )
             return content
         except openai.APIStatusError as error:
-            raise self._status_error(server, error.status_code, error.response.headers, error.body) from None
+            fault = self._status_error(server, error.status_code, error.response.headers, error.body)
+            fault.parameter = refused_parameter(error.body, body)
+            raise fault from None
         except openai.APIConnectionError as error:  # its child for timeouts is raised for refused connections too
             root = _root(error)
             if isinstance(root, (asyncio.TimeoutError, openai.APITimeoutError)):
