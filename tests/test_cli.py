@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -301,6 +302,38 @@ def run_of(path, judge="openai:j@http://127.0.0.1/v1", *, model="m", score=0.5, 
                 matched(record, *([] if "scores" in changes else [answer]), judge=judge, model=model, **changes)
             )
     return write(path, *rows)
+
+
+@pytest.mark.parametrize("judge", [(), ("--judge", "lexical"), ("--mode", "reference")])
+def test_the_order_of_lines_changes_nothing(tmp_path, judge):
+    """A run that asks many questions at a time writes its answers in any order."""
+    lines = []
+    for number in range(12):
+        plain = pair(id=f"p{number}", domain="ab"[number % 2], label=None if number == 5 else "A>B")
+        for model in ("m", "another"):
+            for swapped, sample in ((False, 0), (True, 0), (False, 1)):
+                verdict = "A>B" if (number + swapped + len(model)) % 3 else "B>A"
+                record = critiqued(plain, verdict, model=model, swapped=swapped, sample=sample)
+                answer = judge_text((1, 1, round((number * 7 + sample + swapped) % 11 / 11, 3)), (2, 0, 0))
+                failed = {"error": "timed out"} if number == 7 and swapped else {}
+                by = {"judge": f"openai:j{number % 2}@http://127.0.0.1/v1"}
+                texts = () if failed else (answer,)
+                if number != 3:
+                    lines.append(matched(record, *texts, model=model, **by, **failed))
+                elif model == "m":  # not judged yet
+                    lines.append(record)
+    path = tmp_path / "x.jsonl"
+
+    def found():
+        options = (*judge, "--n-resamples", 50)
+        return scored(write(path, *lines), *options), invoke("score", path, *options, "--samples", "-").stdout
+
+    want = found()
+    assert want[0]["models"][0]["overall"]["oa"]["low"] < want[0]["models"][0]["overall"]["oa"]["high"]
+    rng = random.Random(7)
+    for _ in range(4):
+        rng.shuffle(lines)
+        assert found() == want
 
 
 def test_from_critique_over_match_to_score(tmp_path):

@@ -226,8 +226,8 @@ def test_reasons_that_the_data_do_not_hold_are_not_scored_0():
     """A model given by its verdict alone: its reasons are unknown, not none."""
     pairs = load(
         judged([(1, 1, 1)], number=0),
-        pair(id="verdict", **{"m-label": "A>B"}),
-        pair(id="none", **{"m-label": "A>B", "m-checklist": []}),
+        pair(id="p1", **{"m-label": "A>B"}),
+        pair(id="p2", **{"m-label": "A>B", "m-checklist": []}),
     )
     for settings, n_total in ((Settings(), 3), (Settings(judge="lexical"), 3), (Settings(mode="reference"), 2)):
         scores = metrics.evaluate(pairs, "m", settings)
@@ -264,11 +264,12 @@ def test_lexical_scores_follow_the_words():
         pair(id="none", **fields, **{"m-checklist": []}),
     )
     scores = metrics.evaluate(pairs, "m", Settings(judge="lexical"))
-    same, other, none = scores.columns["rc"]
-    assert same == pytest.approx(1)
-    assert other == 0  # unrelated words are no match
-    assert none == 0
-    assert scores.columns["ap"].tolist() == [1.0, 0.0, 0.0]
+    rc = dict(zip(scores.pair_ids, scores.columns["rc"], strict=True))
+    assert rc["same"] == pytest.approx(1)
+    assert rc["other"] == 0  # unrelated words are no match
+    assert rc["none"] == 0
+    ap = dict(zip(scores.pair_ids, scores.columns["ap"].tolist(), strict=True))
+    assert ap == {"same": 1, "other": 0, "none": 0}
 
 
 def test_a_pair_without_human_reasons_is_a_judge_error_and_not_0():
@@ -286,7 +287,7 @@ def test_lexical_scores_are_the_lexical_judges_matched_one_to_one():
     pairs = load(
         *(
             pair(
-                id=f"p{n}",
+                id=f"p{n:02}",
                 **{
                     "human-checklist": [f"The {a} is wrong in the {b}.", f"It ignores the {b} of the {a}."],
                     "m-checklist": [
@@ -451,7 +452,7 @@ def ordered(count, verdicts, score=lambda number, swapped: 0.5):
     records = []
     for number in range(count):
         for swapped in (False, True):
-            record = critiqued(pair(id=f"p{number}"), verdicts(number)[swapped], swapped=swapped)
+            record = critiqued(pair(id=f"p{number:02}"), verdicts(number)[swapped], swapped=swapped)
             records.append(matched(record, judge_text((1, 1, score(number, swapped)), (2, 0, 0))))
     return load(*records)
 
@@ -559,8 +560,8 @@ def test_failed_orders_are_missing_and_orders_not_asked_for_are_not():
 def test_rows_say_which_order_they_are():
     rows = list(metrics.evaluate(ordered(1, lambda number: ("A>B", "B>A")), "m").samples())
     assert [(row["id"], row["pair_id"], row["swapped"], row["sample"], row["verdict"]) for row in rows] == [
-        ("p0", "p0", False, 0, "A>B"),
-        ("p0#swapped", "p0", True, 0, "B>A"),
+        ("p00", "p00", False, 0, "A>B"),
+        ("p00#swapped", "p00", True, 0, "B>A"),
     ]
 
 

@@ -38,8 +38,8 @@ class Loaded:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, in the order in which they were met."""
-        return tuple(dict.fromkeys(name for pair in self.pairs for name in pair.models))
+        """Names of the models, sorted: the order of lines says nothing."""
+        return tuple(sorted({name for pair in self.pairs for name in pair.models}))
 
     @property
     def n_pairs(self) -> int:

@@ -35,10 +35,12 @@ def evaluate(pairs: Sequence[Pair], model: str, settings: Settings | None = None
 
     Outcome accuracy is the mean of ``outcome_reward`` over rows with a label and a verdict or a malformed
     answer, which is wrong. Rationale scores are means over rows that a judge answered; an answer without
-    reasons scores 0, and one whose reasons the data do not hold is not judged. Raises `RationaleError` for
-    settings outside their range.
+    reasons scores 0, and one whose reasons the data do not hold is not judged. The order of `pairs`, which a run
+    that asks many questions at a time leaves to chance, changes nothing: rows are sorted by source pair, order and
+    sample. Raises `RationaleError` for settings outside their range.
     """
     settings = settings or Settings()
+    pairs = sorted(pairs, key=lambda pair: _place(pair, model))
     answers = critiques(pairs, model, format=settings.format, policy=settings.policy)
     by_id = {pair.id: pair for pair in pairs}
     held = [by_id[critique.pair_id] for critique in answers]
@@ -94,6 +96,11 @@ def evaluate(pairs: Sequence[Pair], model: str, settings: Settings | None = None
         n_failed_samples=matched.n_failed_samples,
         n_dropped=matched.n_dropped,
     )
+
+
+def _place(pair: Pair, model: str) -> tuple[str, bool, int, str]:
+    answer = pair.models.get(model)
+    return (pair.source_id, *((False, 0) if answer is None else (answer.swapped, answer.sample)), pair.id)
 
 
 def _figure(
