@@ -487,6 +487,8 @@ def test_parameters_are_learnt_beside_the_constraint(caplog):
         assert {answer.error for answer in answers.values()} == {None}
         assert caller.client.constrains is False
         assert len(server.bodies) <= 20 + 4 * 5
+        assert caller.usage.calls == len(server.bodies)
+        assert caller.usage.faults == {"refused": len(server.bodies) - 20}
     assert sum("refuses" in record.getMessage() for record in caplog.records) == 5
 
 
@@ -593,6 +595,39 @@ def test_a_server_that_fails_every_call_costs_no_answer(bad):
         assert len(two.times) == 100
         assert len(one.times) <= 20
         assert caller.client.failovers >= 1
+
+
+def spent_by(*servers):
+    """Tokens in and out that servers say they used."""
+    used = [usage for server in servers for usage in server.spent if usage]
+    return tuple(sum(usage[name] for usage in used) for name in ("prompt_tokens", "completion_tokens"))
+
+
+def test_calls_and_tokens_are_those_of_all_servers():
+    """A server of another model is passed over; what it took for its answers is paid for all the same."""
+    with RecordingServer(lambda *_: completion(model="other")) as one, RecordingServer() as two:
+        caller, answers = spread([one, two], 50)
+        assert {answer.error for answer in answers.values()} == {None}
+        assert len(one.times) >= 1
+        usage = caller.usage
+        assert usage.calls == len(one.times) + len(two.times)
+        assert usage.faults == {"wrong_model": len(one.times)}
+        assert usage.answers == 50
+        assert (usage.prompt_tokens, usage.completion_tokens) == spent_by(one, two)
+        assert {answer.prompt_tokens for answer in answers.values()} == {10}
+
+
+def test_calls_and_tokens_of_questions_without_an_answer():
+    wrong, silent = completion(model="other", usage=(7, 2)), completion("", usage=(5, 1))
+    with RecordingServer(lambda *_: wrong) as one, RecordingServer(lambda *_: wrong) as two:
+        caller, answers = spread([one, two], 20, attempts=3)
+        assert {answer.text for answer in answers.values()} == {None}
+        assert caller.usage.calls == len(one.times) + len(two.times) == caller.usage.faults["wrong_model"]
+        assert (caller.usage.prompt_tokens, caller.usage.completion_tokens) == spent_by(one, two)
+    with RecordingServer(lambda *_: wrong) as one, RecordingServer(lambda *_: silent) as two:
+        caller, _ = spread([one, two], 20, attempts=3)
+        assert caller.usage.calls == len(one.times) + len(two.times) == sum(caller.usage.faults.values())
+        assert (caller.usage.prompt_tokens, caller.usage.completion_tokens) == spent_by(one, two)
 
 
 def test_a_refusal_of_the_request_itself_goes_to_no_other_server():

@@ -22,8 +22,8 @@ from rationale_rm.engine import Generation, Sampling
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import faults, loop
 from rationale_rm.judge.cache import Cache
-from rationale_rm.judge.client import Client
-from rationale_rm.judge.faults import CallError
+from rationale_rm.judge.client import Client, LateGeneration
+from rationale_rm.judge.faults import CallError, Failed
 from rationale_rm.judge.limits import Limits, Pace
 from rationale_rm.judge.usage import Usage
 from rationale_rm.prompts import Prompt
@@ -258,17 +258,28 @@ class Caller:
                 answer = await self.client.complete(prompt.messages, sampling, timeout=timeout)
             except CallError as error:
                 usage.faults[error.cause] += 1
+                self._count(error.earlier, n_characters)
                 # A greedy model would keep silent again, as it would repeat what could not be read.
                 asked.n_unread += error.cause == faults.EMPTY_ANSWER
                 usage.spend(error.used)
                 usage.prompt_characters += n_characters if error.used.prompt_tokens else 0
                 raise
+        if isinstance(answer, LateGeneration):
+            self._count(answer.earlier, n_characters)
         usage.answers += 1
         usage.prompt_characters += n_characters
         usage.spend(answer)
         if sampling.regex is not None and self.client.constrains:
             self._check_constraint(sampling.regex, answer)
         return answer
+
+    def _count(self, earlier: Iterable[Failed], n_characters: int) -> None:
+        """Counts the failed requests of a call that went on."""
+        for failed in earlier:
+            self.usage.calls += 1
+            self.usage.faults[failed.cause] += 1
+            self.usage.spend(failed.used)
+            self.usage.prompt_characters += n_characters if failed.used.prompt_tokens else 0
 
     def _check_constraint(self, regex: str, answer: Generation) -> None:
         """Counts whether the answer obeys; one that was cut by its length had no chance to."""

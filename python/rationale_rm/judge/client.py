@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from rationale_rm.engine import Generation, Message, Sampling
+from rationale_rm.judge.faults import Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateGeneration(Generation):
+    """An answer that took more than one request; its tokens are those of the last."""
+
+    earlier: tuple[Failed, ...]
+    """The requests before, which count as calls too."""
 
 
 class Client(Protocol):
@@ -27,7 +37,9 @@ class Client(Protocol):
         ...
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
-        """One answer within `timeout` seconds. Raises `CallError`; does not retry."""
+        """One answer within `timeout` seconds; a `LateGeneration` where requests before it failed. Raises `CallError`;
+        does not retry.
+        """
         ...
 
     async def close(self) -> None:

@@ -36,6 +36,13 @@ class Tokens(NamedTuple):
     completion_tokens: int = 0
 
 
+class Failed(NamedTuple):
+    """A request to a server that failed, after which the call went on: to another server, or in another form."""
+
+    cause: str
+    used: Tokens
+
+
 class CallError(Exception):
     """A call without a usable answer; `str()` is the cause and what the server said, without secrets."""
 
@@ -58,5 +65,7 @@ class CallError(Exception):
         """The HTTP status, where there was one."""
         self.parameter: str | None = None
         """The parameter of the request that the server does not take, where it names one."""
+        self.earlier: tuple[Failed, ...] = ()
+        """Requests of this call before the last one."""
         self.used = used
         """What was spent all the same."""

@@ -9,13 +9,15 @@ import os
 import weakref
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 from rationale_rm.engine import Generation, Message, Sampling
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import faults, loop
 from rationale_rm.judge.address import Scrubber, read_address
-from rationale_rm.judge.faults import CallError
+from rationale_rm.judge.client import LateGeneration
+from rationale_rm.judge.faults import CallError, Failed
 from rationale_rm.judge.parameters import instead, refused_parameter, without
 from rationale_rm.judge.servers import Server, Servers
 from rationale_rm.judge.transport import http_client
@@ -98,13 +100,28 @@ class OpenAIClient:
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
         """One answer; each server that is up is tried once."""
+        earlier: list[Failed] = []
+        try:
+            answer = await self._first_answer(messages, sampling, timeout, earlier)
+        except CallError as error:
+            error.earlier = tuple(earlier)
+            raise
+        if not earlier:
+            return answer
+        sent = {field.name: getattr(answer, field.name) for field in fields(answer)}
+        return LateGeneration(**sent, earlier=tuple(earlier))
+
+    async def _first_answer(
+        self, messages: Sequence[Message], sampling: Sampling, timeout: float, earlier: list[Failed]
+    ) -> Generation:
+        """From the first server that gives one; what fails before is added to `earlier`."""
         servers = self._opened()
         failed: set[int] = set()
         while True:
             server = servers.pick(failed)
             try:
                 with server.busy():
-                    answer = await self._ask(server, messages, sampling, timeout)
+                    answer = await self._ask(server, messages, sampling, timeout, earlier)
             except CallError as error:
                 if error.cause not in _OF_SERVER or error.status in (400, 413, 422):
                     raise
@@ -112,6 +129,7 @@ class OpenAIClient:
                 failed.add(server.number)
                 if error.cause != faults.TIMEOUT and servers.others_up(failed):
                     self.failovers += 1
+                    earlier.append(Failed(error.cause, error.used))
                     continue
                 error.retryable = error.retryable or not servers.all_refuse
                 raise
@@ -151,15 +169,25 @@ class OpenAIClient:
             http_client=http_client(),
         )
 
-    async def _ask(self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float) -> Generation:
+    async def _ask(
+        self, server: Server, messages: Sequence[Message], sampling: Sampling, timeout: float, earlier: list[Failed]
+    ) -> Generation:
         constrained = sampling.regex is not None and not self._refused_regex
         try:
-            return await asyncio.wait_for(self._answer(server, messages, sampling, constrained, timeout), timeout)
+            return await asyncio.wait_for(
+                self._answer(server, messages, sampling, constrained, timeout, earlier), timeout
+            )
         except asyncio.TimeoutError:
             raise CallError(faults.TIMEOUT, f"{server.name} gave no answer within {timeout:g} s") from None
 
     async def _answer(
-        self, server: Server, messages: Sequence[Message], sampling: Sampling, constrained: bool, timeout: float
+        self,
+        server: Server,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        constrained: bool,
+        timeout: float,
+        earlier: list[Failed],
     ) -> Generation:
         body: dict[str, Any] = {
             "model": self._model,
@@ -185,6 +213,7 @@ class OpenAIClient:
                 if error.status not in (400, 422) or parameter is None:
                     raise
                 refused.append(parameter)
+                earlier.append(Failed(error.cause, error.used))
                 body = without(body, refused)
         for parameter in refused:  # only now is it known that they were to blame
             self._learn(server, parameter)

@@ -18,7 +18,7 @@ class Usage:
     questions: int = 0
     """Questions that have ended, answered or not."""
     calls: int = 0
-    """Calls made, retries included."""
+    """Requests made, with retries and those that servers failed before another answered."""
     answers: int = 0
     """Calls that gave a text, readable or not."""
     cache_hits: int = 0
