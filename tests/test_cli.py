@@ -384,6 +384,18 @@ def test_order_consistency_and_position_bias_are_told(tmp_path):
     assert "both orders" not in invoke("score", one).stdout
 
 
+def test_a_shorter_list_that_was_judged_is_told(tmp_path):
+    answer = judge_text((1, 1, 1), (2, 0, 0))
+    rows = [
+        matched(critiqued(pair(id=f"p{number}")), answer, top_k=top_k) for number, top_k in enumerate((1, 1, 5, None))
+    ]
+    document = scored(write(tmp_path / "x.jsonl", *rows))
+    note = "m: lists that were cut before they were judged (match --top-k) and are scored at that length: 2 cut to 1."
+    assert note in document["notes"]
+    assert document["models"][0]["overall"]["precision"]["value"] == 0.75
+    assert note not in scored(write(tmp_path / "x.jsonl", *rows[2:]))["notes"]
+
+
 def test_a_local_judge_is_named_wherever_its_scores_appear(tmp_path):
     text = "Sentence embeddings stand in for a judge."
     path = run_of(tmp_path / "x.jsonl", "embedding:a/path", scores=[[1, 1, 0.5]], stand_in=text)

@@ -833,7 +833,9 @@ def test_cells_of_a_local_judge(tmp_path):
         ([[1, 1, 1], [1, 1, True]], "scores item 2 is no [R, S, score]"),
         ([[0, 1, 1]], "names R0 of 2"),
         ([[3, 1, 1]], "names R3 of 2"),
-        ([[1.0, 1, 1]], "names R1.0 of 2"),
+        ([[1.5, 1, 1]], "names R1.5 of 2"),
+        ([["1", 1, 1]], "names R1 of 2"),
+        ([[1, 0.5, 0]], "names S0.5"),
         ([[1, -1, 1]], "names S-1"),
         ([[1, 1, 1.5]], "has the score 1.5, expected 0 to 1"),
         ([[1, 1, None]], "has the score None"),
@@ -842,6 +844,57 @@ def test_cells_of_a_local_judge(tmp_path):
 )
 def test_bad_cells(tmp_path, scores, reason):
     assert reason in reasons(read(write(tmp_path / "a.jsonl", matched(critiqued(pair()), scores=scores))))[0]
+
+
+def test_the_output_of_match_may_be_kept_as_parquet(tmp_path):
+    """A column has one type there: with scores R and S become floats, and so does a top_k beside nulls."""
+    rows = [
+        matched(critiqued(pair(), swapped=swapped), scores=[[1, 2, 0.5], [2, 0, 0]], top_k=top_k)
+        for swapped, top_k in ((False, 2), (True, None))
+    ]
+    samples = [{"generated_text": judge_text((1, 1, 1), (2, 0, 0))}]
+    rows += [matched(critiqued(pair(id="p2")), samples=samples, top_k=2)]
+    pandas_like = [{**row, "top_k": None if row["top_k"] is None else float(row["top_k"])} for row in rows]
+    pq.write_table(pa.Table.from_pylist(pandas_like), tmp_path / "a.parquet")
+    write(tmp_path / "a.jsonl", *rows)
+    from_parquet, from_lines = (read(tmp_path / f"a.{kind}", strict=True).pairs for kind in ("parquet", "jsonl"))
+    assert from_parquet[0].models["m"].judge.entries == ((0, 1, 0.5), (1, -1, 0.0))
+    for ours, theirs in zip(from_parquet, from_lines, strict=True):
+        assert ours.models == theirs.models
+        assert (ours.id, ours.references, ours.label, ours.pair_id) == (
+            theirs.id,
+            theirs.references,
+            theirs.label,
+            theirs.pair_id,
+        )
+
+
+def test_how_long_a_list_the_judge_saw(tmp_path):
+    def cut(row):
+        (found,) = read(write(tmp_path / "a.jsonl", row), strict=True).pairs
+        return found.models["m"].judge.top_k
+
+    text = judge_text((1, 1, 1), (2, 0, 0))
+    assert [cut(matched(critiqued(pair()), text, top_k=top_k)) for top_k in (2, None)] == [2, None]
+    assert cut(matched(critiqued(pair()), text)) is None  # before it was written
+    # in a file of the authors it may be the sampling
+    assert cut(result(pair(**{"m-checklist": ["x"]}), text, top_k=-1)) is None
+    for bad in (0, -1, 1.5, True, "x", [2]):
+        loaded = read(write(tmp_path / "b.jsonl", matched(critiqued(pair()), text, top_k=bad)))
+        assert "expected null or a whole number from 1" in reasons(loaded)[0]
+
+
+def test_an_answer_about_the_whole_list_is_none_about_a_part(tmp_path):
+    """What names a reason that the judge did not see cannot be read, and gives way to what can."""
+    beyond, good = judge_text((1, 2, 1), (2, 0, 0)), judge_text((1, 1, 1), (2, 0, 0))
+    record = critiqued(pair())
+    for name, order in (("a", (beyond, good)), ("b", (good, beyond))):
+        files = [write(tmp_path / f"{name}{at}.jsonl", matched(record, text, top_k=1)) for at, text in enumerate(order)]
+        loaded = read(*files)
+        assert reasons(loaded) == []
+        assert answers(loaded)["p1"].judge.samples == (good,)
+    files = [write(tmp_path / f"c{cut}.jsonl", matched(record, good, top_k=cut)) for cut in (1, 2)]
+    assert "a second judge answer" in reasons(read(*files))[0]
 
 
 def test_two_judges_are_not_mixed(tmp_path):

@@ -403,6 +403,42 @@ def test_a_verdict_of_a_swapped_text_is_flipped_back():
     assert (critique.verdict, critique.sample, critique.id) == (None, 3, "p1#swapped#3/m/3")
 
 
+def test_a_list_counts_as_far_as_the_judge_saw_it():
+    """Precision over reasons that no judge was shown would punish the model for them."""
+    cells = [(1, 1, 1), (2, 2, 0.5)]
+
+    def row(number, top_k, *, local=False, n_reasons=5):
+        line = judged(cells, 2, n_reasons, number=number)
+        line |= {"made_by": {"command": "match"}, "top_k": top_k}
+        return line | ({"samples": [], "scores": [list(cell) for cell in cells]} if local else {})
+
+    pairs = load(row(0, None), row(1, 2), row(2, 2, local=True), row(3, 7), row(4, 2, n_reasons=2))
+    scores = metrics.evaluate(pairs, "m")
+    assert scores.columns["precision"].tolist() == pytest.approx([0.3, 0.75, 0.75, 0.3, 0.75])
+    assert scores.columns["rc"].tolist() == [0.75] * 5
+    assert scores.n_unseen == {2: 2}
+    assert scores.to_dict()["reasons"]["judged_at_shorter_cut"] == {"2": 2}
+    assert scores.reason_counts == {2: 1, 5: 4}  # what the model wrote
+    # the same as a model that wrote no more, under either reading
+    for mode in ("paper", "reference"):
+        cut, short = (
+            metrics.evaluate(load(one), "m", Settings(mode=mode)) for one in (row(1, 2), row(1, None, n_reasons=2))
+        )
+        assert {name: figure.value for name, figure in cut.overall.items()} == {
+            name: figure.value for name, figure in short.overall.items()
+        }
+    # a shorter cut of score's own needs no word, and a local judge here sees all
+    assert metrics.evaluate(pairs, "m", Settings(top_k=1)).n_unseen == {}
+    assert metrics.evaluate(pairs, "m", Settings(judge="lexical")).n_unseen == {}
+
+
+def test_an_answer_that_names_a_reason_the_judge_did_not_see_is_none():
+    line = judged([(1, 3, 1)]) | {"made_by": {}, "top_k": 2}
+    assert metrics.evaluate(load(line), "m").judge == {"reason_out_of_range": 1}
+    local = line | {"samples": [], "scores": [[1, 3, 1]]}
+    assert metrics.evaluate(load(local), "m").judge == {"reason_out_of_range": 1}
+
+
 def test_requests_say_what_was_shown():
     pairs = load(critiqued(pair(), swapped=True))
     (request,) = metrics.match_requests({found.id: found for found in pairs}, metrics.critiques(pairs, "m"))

@@ -24,6 +24,7 @@ LOCAL = types.ModelAnswer(
         judge="embedding:a/path",
         entries=((0, 0, 0.25), (1, -1, 0.0)),
         stand_in="no LLM judged",
+        top_k=2,
     ),
     swapped=True,
     sample=1,
@@ -101,7 +102,7 @@ def test_records_from_before_a_field_was_there_are_read():
     del data["pair_id"]
     for name in ("swapped", "sample"):
         del data["models"]["m"][name]
-    for name in ("judge", "entries", "stand_in"):
+    for name in ("judge", "entries", "stand_in", "top_k"):
         del data["models"]["m"]["judge"][name]
     pair = types.Pair.from_dict(data)
     assert (pair.pair_id, pair.source_id, pair.models) == (None, "p1", {"m": ANSWER})

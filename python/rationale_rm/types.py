@@ -185,6 +185,9 @@ class JudgeAnswer(Record):
     an empty tuple: "no reason matches"."""
     stand_in: str | None = None
     """What to say wherever these scores appear, when the judge is no LLM."""
+    top_k: int | None = None
+    """How many of the model's reasons, the first ones, the judge was shown at the most; None where all were, or where
+    the data do not say."""
     schema_version: int = SCHEMA_VERSION
 
 

@@ -273,6 +273,12 @@ def _notes(loaded: Loaded, scores: Sequence[ModelScores]) -> list[str]:
             notes.append(f"{model.model}: answers without reasons, scored 0: {model.judge['no_reasons']}.")
         if model.n_dropped:
             notes.append(f"{model.model}: scores past rank {_cut(settings)}, which do not count: {model.n_dropped}.")
+        if model.n_unseen:
+            listed = ", ".join(f"{count} cut to {length}" for length, count in model.n_unseen.items())
+            notes.append(
+                f"{model.model}: lists that were cut before they were judged (match --top-k) and are scored at that "
+                f"length: {listed}."
+            )
         if model.n_missing:
             what = "pairs" if model.n_expected == loaded.n_pairs else "pairs, orders and samples"
             notes.append(f"{model.model}: no answer in the data for {model.n_missing} of {model.n_expected} {what}.")

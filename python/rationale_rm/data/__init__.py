@@ -8,7 +8,7 @@ input. Two layouts are read, line by line, in any mix:
   ``overall_preference``, or else in ``human-label``; lines of ``rationale-rm critique`` add ``pair_id, swapped,
   sample`` and ``M-status``;
 - the result files of the authors' MetaJudge script (``prompt, samples, status, metadata``), to which ``rationale-rm
-  match`` adds ``judge, model, scores, stand_in``.
+  match`` adds ``judge, model, scores, stand_in, top_k``.
 
 Lines with the same id are joined into one pair, so labels, transcripts and judge scores may lie in different
 files. A line that cannot be read becomes a `BadLine` and touches no other.

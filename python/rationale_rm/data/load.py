@@ -313,12 +313,16 @@ def _join_answers(model: str, old: ModelAnswer, new: ModelAnswer, n_references: 
         return replace(joined, judge=new.judge or old.judge)
     # The authors' script appends when it is run again: the better answer stands, of failures the last.
     reasons = parse_genrm([joined.text or ""]).reasons[0] if joined.reasons is None else joined.reasons
-    was, now = (_quality(judge, n_references, len(reasons)) for judge in (old.judge, new.judge))
-    if was == now > 0 and (old.judge.samples, old.judge.entries) != (new.judge.samples, new.judge.entries):
+    was, now = (_quality(judge, n_references, len(reasons[: judge.top_k])) for judge in (old.judge, new.judge))
+    if was == now > 0 and _content(old.judge) != _content(new.judge):
         names = [judge.judge for judge in (new.judge, old.judge)]
         which = f", by {names[0]} and not {names[1]}" if None not in names and names[0] != names[1] else ""
         raise BadValueError(f"a second judge answer about model {short(model)}{which}; the first stands at {where}")
     return replace(joined, judge=old.judge if was > now or was == now > 0 else new.judge)
+
+
+def _content(judge: JudgeAnswer) -> tuple[Any, ...]:
+    return judge.samples, judge.entries, judge.top_k
 
 
 def _quality(judge: JudgeAnswer, n_references: int, n_reasons: int) -> int:

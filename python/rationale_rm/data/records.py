@@ -221,8 +221,20 @@ def _judged_pair(row: Row, scale: LabelScale | None, model: str | None) -> Pair:
         judge=name if isinstance(name, str) and name else None,
         entries=_cells(row.value.get("scores"), len(pair.references)),
         stand_in=stand_in if isinstance(stand_in, str) and stand_in else None,
+        top_k=_cut(row.value),
     )
     return replace(pair, models={**pair.models, judged: replace(answer, judge=judge)})
+
+
+def _cut(record: Mapping[str, Any]) -> int | None:
+    """How long a list the judge saw; only runs of this program say so, others may mean the sampling by ``top_k``."""
+    value = record.get("top_k")
+    if value is None or record.get("made_by") is None:
+        return None
+    number = whole(value)
+    if number is None or number < 1:
+        raise BadValueError(f"top_k is {short(str(value))}: expected null or a whole number from 1")
+    return number
 
 
 def _cells(scores: Any, n_references: int) -> tuple[Entry, ...] | None:
@@ -235,7 +247,7 @@ def _cells(scores: Any, n_references: int) -> tuple[Entry, ...] | None:
     for number, cell in enumerate(scores, 1):
         if not isinstance(cell, list) or len(cell) != 3 or any(isinstance(value, bool) for value in cell):
             raise BadValueError(f"scores item {number} is no [R, S, score]")
-        reference, reason, score = cell
+        reference, reason, score = (_narrowed(value) for value in cell)
         if not isinstance(reference, int) or not 1 <= reference <= n_references:
             raise BadValueError(f"scores item {number} names R{reference} of {n_references} human reasons")
         if not isinstance(reason, int) or reason < 0:
@@ -246,6 +258,11 @@ def _cells(scores: Any, n_references: int) -> tuple[Entry, ...] | None:
             raise BadValueError(f"scores item {number} gives S0 (no match) the score {score}")
         cells.append((reference - 1, reason - 1, float(score)))
     return tuple(cells)
+
+
+def _narrowed(value: Any) -> Any:
+    """A whole number as such: a column of Parquet has one type, so that scores make floats of all numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _judged_model(row: Row, pair: Pair, model: str | None) -> str:

@@ -95,6 +95,7 @@ def evaluate(pairs: Sequence[Pair], model: str, settings: Settings | None = None
         reason_counts=dict(sorted(Counter(len(c.reasons) for c in answers if c.reasons is not None).items())),
         n_failed_samples=matched.n_failed_samples,
         n_dropped=matched.n_dropped,
+        n_unseen=matched.n_unseen,
     )
 
 

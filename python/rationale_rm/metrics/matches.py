@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from rationale_rm.metrics.results import (
     Mode,
     Settings,
 )
-from rationale_rm.types import Critique, Entry, MatchRequest, MatchResult, MetaJudgeStatus, Pair
+from rationale_rm.types import Critique, Entry, JudgeAnswer, MatchRequest, MatchResult, MetaJudgeStatus, Pair
 
 
 def match_requests(pairs: Mapping[str, Pair], answers: Sequence[Critique]) -> list[MatchRequest]:
@@ -84,9 +86,10 @@ def _recorded_cells(entries: Sequence[Entry], request: MatchRequest) -> Cells:
 
 
 def match_recorded(pairs: Sequence[Pair], answers: Sequence[Critique], settings: Settings) -> Matched:
-    """Matches by the judge answers that the data hold."""
+    """Matches by the judge answers that the data hold, over no more of a list than the judge was shown."""
     by_id = {pair.id: pair for pair in pairs}
-    requests = match_requests(by_id, answers)
+    seen = [_as_judged(answer, by_id[answer.pair_id].models[answer.model].judge) for answer in answers]
+    requests = match_requests(by_id, seen)
     results = read_judge(requests, by_id, mode=settings.mode)
     status = []
     for answer, result in zip(answers, results, strict=True):
@@ -108,7 +111,20 @@ def match_recorded(pairs: Sequence[Pair], answers: Sequence[Critique], settings:
         top_k=cut_of(settings),
     )
     failed = sum(one is not MetaJudgeStatus.OK for result in results for one in result.statuses)
-    return scored_matches(batch, rows, status, failed, settings)
+    cut = cut_of(settings)
+    short = Counter(
+        len(requests[row].reasons)
+        for row in rows
+        if len(requests[row].reasons) < len((answers[row].reasons or ())[:cut])
+    )
+    return replace(scored_matches(batch, rows, status, failed, settings), n_unseen=dict(sorted(short.items())))
+
+
+def _as_judged(answer: Critique, judge: JudgeAnswer | None) -> Critique:
+    """The answer with the reasons that the judge was shown."""
+    if judge is None or judge.top_k is None or answer.reasons is None:
+        return answer
+    return replace(answer, reasons=answer.reasons[: judge.top_k])
 
 
 def match_none(pairs: Sequence[Pair], answers: Sequence[Critique], settings: Settings) -> Matched:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -134,6 +134,8 @@ class Matched:
     """Judge samples that could not be read, also where others of the row could."""
     n_dropped: int
     """Positive scores beyond the cut."""
+    n_unseen: Mapping[int, int] = field(default_factory=dict)
+    """Length to which lists were cut before they were judged, where that is shorter than ``Settings.top_k`` → rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class ModelScores:
     """Number of reasons → rows."""
     n_failed_samples: int
     n_dropped: int
+    n_unseen: Mapping[int, int]
+    """See `Matched`."""
 
     @property
     def n_expected(self) -> int:
@@ -233,6 +237,7 @@ class ModelScores:
                 "mean": self.mean_reasons,
                 "counts": {str(k): n for k, n in sorted(self.reason_counts.items())},
                 "scores_beyond_cut": self.n_dropped,
+                "judged_at_shorter_cut": {str(k): n for k, n in self.n_unseen.items()},
             },
         }
 
