@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm import data
 from rationale_rm.critique import critique_id, read
+from rationale_rm.data.records import pair_from_row
 from rationale_rm.data.write import critique_record, pair_record
 from rationale_rm.judge.caller import Answer
 from rationale_rm.types import VERDICT_TEXTS, Critique, GenrmStatus, ModelAnswer, Pair
@@ -20,9 +21,10 @@ CHAT = ({"role": "user", "content": "x"}, {"role": "assistant", "content": "y", 
 names = st.sampled_from(["m", "org/model-7b", "a b", "m-label", "x-checklist"])
 
 
-def read_back(record, **options):
+def read_back(record, need_references=True):
     """Through JSON, as a file's line is."""
-    return data.read_pair(data.Row("x", 1, json.loads(json.dumps(record))), **options)
+    row = data.Row("x", 1, json.loads(json.dumps(record)))
+    return data.read_pair(row) if need_references else pair_from_row(row, None, None, need_references=False)
 
 
 @st.composite
@@ -80,6 +82,28 @@ def test_what_a_run_wrote_of_itself_is_left_out():
     again = pair_record(read_back(record))
     assert not {"made_by", "status", "error"} & set(again)
     assert again["note"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"apart_reason": "2 items, fewer than 3", "status": "success"}, "2 items, fewer than 3"),
+        ({"status": "error", "error": "timeout: late"}, "timeout: late"),
+    ],
+)
+@pytest.mark.parametrize("error", [None, "server_error: 500"])
+def test_why_a_list_was_kept_apart_outlives_a_critique(fields, why, error):
+    line = pair(**{"human-checklist": None}, kept=False, claims=[{"text": "It sorts."}], **fields)
+    held = read_back(line, need_references=False)
+    answer = read(Answer(text=transcript(), error=error), held, "m", False, 0)
+    for record in (critique_record(held, answer, "m"), pair_record(held)):
+        assert "human-checklist" not in record
+        # as older runs and Parquet have it
+        for again in (record, {**record, "human-checklist": []}, {**record, "human-checklist": None}):
+            assert read_back(again).reason == f"kept apart by atomize: {why}"
+    assert critique_record(held, answer, "m").get("error") == error
+    kept = read_back(pair(kept=True))
+    assert pair_record(kept)["human-checklist"] == list(kept.references)
 
 
 # Answers of a GenRM.

@@ -122,7 +122,7 @@ def _plain_pair(
     """Reads the public schema. `complete`: context and responses must be there (result files may leave them
     out).
     """
-    if need_references and record.get("kept") is False and "human-checklist" not in record:
+    if need_references and record.get("kept") is False and not record.get("human-checklist"):
         why = record.get("apart_reason") or record.get("error") or "no reason given"
         raise BadValueError(f"kept apart by atomize: {why}")
     references = _reasons(record, "human-checklist", required=need_references) or ()

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from rationale_rm.types import VERDICT_TEXTS, Critique, ModelAnswer, Pair
 
-_OF_RUNS: Final = ("made_by", "status", "error")
+_OF_RUNS: Final = ("made_by", "asked", "status", "error")
 """Fields that say how a run made a record; the next run writes its own."""
 
 
 def pair_record(pair: Pair, models: Iterable[str] | None = None) -> dict[str, Any]:
     """The pair in the public RationaleRM schema, with the answers of `models` (all by default).
 
-    Judge answers are no part of the schema; they stand in result files.
+    Judge answers are no part of the schema; they stand in result files. Without human reasons there is no
+    ``human-checklist``: what atomize kept apart is then told by ``kept`` and ``apart_reason``.
     """
     record: dict[str, Any] = {
         **{name: value for name, value in pair.extra.items() if name not in _OF_RUNS},
@@ -23,8 +24,11 @@ def pair_record(pair: Pair, models: Iterable[str] | None = None) -> dict[str, An
         "context": pair.context if isinstance(pair.context, str) else [dict(message) for message in pair.context],
         "response1": pair.response1,
         "response2": pair.response2,
-        "human-checklist": list(pair.references),
     }
+    if pair.references:
+        record["human-checklist"] = list(pair.references)
+    elif pair.extra.get("kept") is False and pair.extra.get("apart_reason") is None and "error" in pair.extra:
+        record["apart_reason"] = pair.extra["error"]  # why atomize failed; `error` will be the next run's
     if pair.label is not None:
         record["label"] = VERDICT_TEXTS[pair.label]
     if pair.pair_id is not None:
