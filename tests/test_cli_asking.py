@@ -121,7 +121,7 @@ def test_the_numbers_are_those_of_the_server(pairs, tmp_path, env):
     assert f"${dollars:,.4f} at prices of 2026-01-02" in done.stderr
     assert "15 calls, 3 of them retries" in done.stderr
     assert f"tokens in {usage['prompt_tokens']:,}" in done.stderr
-    assert counts["answers"] == {"this_run": 12, "failed": 0, "in_output": 12, "causes": {}}
+    assert counts["answers"] == {"this_run": 12, "failed": 0, "partial": 0, "in_output": 12, "causes": {}}
     assert counts["made_by"]["command"] == counts["command"] == "match"
     assert counts["input"]["n_lines"] == 12
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections import Counter
@@ -13,7 +15,7 @@ from rationale_rm import SCHEMA_VERSION, __version__
 from rationale_rm.cli import output
 from rationale_rm.cli.options import Asking
 from rationale_rm.data import BadLine
-from rationale_rm.data.journal import Journal, JournalError
+from rationale_rm.data.journal import Journal, JournalError, succeeded
 from rationale_rm.judge import Cache, CacheError, Caller, Client, Price, Question, Usage, find_price, loop
 from rationale_rm.judge.cache import default_path
 from rationale_rm.judge.plan import Plan, UnaskedClient, plan
@@ -30,19 +32,31 @@ class TooManyFailuresError(Exception):
 class Run:
     """The output file of a run, and its counts so far."""
 
-    def __init__(self, path: str, made_by: Mapping[str, Any], asking: Asking, caller: Caller | None = None):
+    def __init__(
+        self,
+        path: str,
+        made_by: Mapping[str, Any],
+        asking: Asking,
+        wanted: Mapping[str, str],
+        caller: Caller | None = None,
+    ):
+        """`wanted`: the ids of the records to come, each with the digest of what is asked."""
         self.asking = asking
+        self.wanted = wanted
         self.usage: Usage | None = None if caller is None else caller.usage
         self.price: Price | None = None if caller is None else read_price(caller.client.model, asking)
         try:
-            self.journal = Journal(path, resume=asking.resume, made_by=made_by)
+            self.journal = Journal(path, resume=asking.resume, made_by=made_by, is_done=_answers(wanted))
         except JournalError as error:
             output.fail(str(error))
         if self.journal.repaired and not asking.quiet:
             output.note(f"{path}: {self.journal.repaired}")
-        self.n_wanted = 0
-        self.n_before = len(self.journal.done)
+        self.done = frozenset(self.journal.done & wanted.keys())
+        """Records that are there already."""
+        self.n_wanted = len(wanted) - len(self.done)
         self.n_ended = 0
+        self.n_partial = 0
+        """Records whose answer lacks something that was asked for; scored as they are, and asked for again."""
         self.causes: Counter[str] = Counter()
         self.last_error = ""
         self.began = time.monotonic()
@@ -54,9 +68,10 @@ class Run:
         return sum(self.causes.values())
 
     def keep(self, record: Mapping[str, Any], error: str | None) -> None:
-        """Writes one record. Raises `TooManyFailuresError` and `JournalError`."""
-        self.journal.append(record)
+        """Writes one record; `error` says why it holds no answer. Raises `TooManyFailuresError` and `JournalError`."""
+        self.journal.append({**record, "asked": self.wanted[record["id"]]})
         self.n_ended += 1
+        self.n_partial += error is None and "error_message" in record
         if error is not None:
             self.causes[error.partition(":")[0]] += 1
             self.last_error = error
@@ -133,12 +148,16 @@ class Run:
 
     def _report(self) -> Iterable[str]:
         seconds = time.monotonic() - self.began
-        before = f", {self.n_before:,} were there" if self.n_before else ""
+        before = f", {len(self.done):,} were there" if self.done else ""
         answered = output.count(self.n_ended - self.n_failed, "answer")
         yield f"{self.journal.path}: {answered} in {_clock(seconds)}{before}"
         if self.n_failed:
             listed = ", ".join(f"{cause} {count}" for cause, count in self.causes.most_common())
             yield f"without an answer: {self.n_failed} ({listed}); the same command asks for them again"
+        if self.n_partial:
+            yield (
+                f"with a part of their samples: {self.n_partial}, scored by those; the same command asks for the others"
+            )
         usage = self.usage
         if usage is None:
             return
@@ -166,6 +185,7 @@ class Run:
             "answers": {
                 "this_run": self.n_ended,
                 "failed": self.n_failed,
+                "partial": self.n_partial,
                 "in_output": len(self.journal.done),
                 "causes": dict(self.causes),
             },
@@ -220,13 +240,28 @@ class _Unchanged(Journal):
         pass
 
 
-def done_before(path: str, made_by: Mapping[str, Any], asking: Asking) -> set[str]:
-    """Ids that an output file holds answers of; for a dry run, which leaves the file as it is."""
+def digest(*content: Any) -> str:
+    """What is asked, in short: a record answers it only while it stays the same. `content` is plain JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _answers(wanted: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a record of the output is whole and answers what is asked now."""
+
+    def is_done(record: Mapping[str, Any]) -> bool:
+        asked = wanted.get(record["id"])
+        return succeeded(record) and "error_message" not in record and asked in (None, record.get("asked"))
+
+    return is_done
+
+
+def done_before(path: str, made_by: Mapping[str, Any], asking: Asking, wanted: Mapping[str, str]) -> frozenset[str]:
+    """Those of `wanted` that an output file holds answers of; for a dry run, which leaves the file as it is."""
     if not os.path.exists(path):
-        return set()
+        return frozenset()
     try:
-        with _Unchanged(path, resume=asking.resume, made_by=made_by) as journal:
-            return set(journal.done)
+        with _Unchanged(path, resume=asking.resume, made_by=made_by, is_done=_answers(wanted)) as journal:
+            return frozenset(journal.done & wanted.keys())
     except JournalError as error:
         output.fail(str(error))
 

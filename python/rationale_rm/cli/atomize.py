@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Annotated as Option
 from typing import Final
 
@@ -23,6 +24,8 @@ from rationale_rm.atomize.decompose import MAX_ITEMS, MAX_TOKENS, MIN_ITEMS
 from rationale_rm.cli import asking, options, output
 from rationale_rm.data import BadLine, read_rows
 from rationale_rm.extras import MissingExtraError
+from rationale_rm.judge.spec import model_of
+from rationale_rm.prompts import template_id
 
 EPILOG: Final = """\
 Examples:
@@ -82,22 +85,27 @@ def atomize(
     files = output.inputs_and_targets(inputs, {"OUT": out, "--json": how.summary})
     records, bad, n_lines = _read(files, how.limit, how.quiet)
     caller = asking.open_caller(spec, how)
-    made_by = {"command": "atomize", "model": f"{spec.kind}:{spec.name}", **settings.to_dict()}
+    made_by = {
+        "command": "atomize",
+        "model": f"{spec.kind}:{model_of(spec)}",
+        "template": template_id("decomposition"),
+        **settings.to_dict(),
+    }
+    wanted = {record.id: _digest(record) for record in records}
     if how.dry_run:
-        done = asking.done_before(out, made_by, how)
+        done = asking.done_before(out, made_by, how, wanted)
         waiting = [record for record in records if record.id not in done]
         questions = (question(caller, record, settings) for record in waiting)
-        asking.show_plan(questions, caller, how, len(records) - len(waiting), [])
+        asking.show_plan(questions, caller, how, len(done), [])
         return
-    run = asking.Run(out, made_by, how, caller)
-    run.n_wanted = sum(record.id not in run.journal.done for record in records)
+    run = asking.Run(out, made_by, how, wanted, caller)
     stats = Stats()
 
     def on_result(result: Atomized) -> None:
         stats.add(result)
         run.keep(to_record(result), result.error)
 
-    work = run_atomize(caller, records, on_result, settings, done=run.journal.done.__contains__)
+    work = run_atomize(caller, records, on_result, settings, done=run.done.__contains__)
     run.carry_out(work, "atomize", bad, n_lines, figures=stats.to_dict, lines=lambda: _summary(stats))
 
 
@@ -135,6 +143,11 @@ def _read(files: Sequence[str], limit: int | None, quiet: bool) -> tuple[list[An
         why = f"none of {output.count(n_lines, 'line')} is an annotated pair" if n_lines else "the input is empty"
         output.fail(f"nothing to atomize: {why}")
     return list(records.values()), bad, n_lines
+
+
+def _digest(record: Annotated) -> str:
+    context = record.context if isinstance(record.context, str) else [dict(message) for message in record.context]
+    return asking.digest(context, record.response1, record.response2, [asdict(one) for one in record.annotators])
 
 
 def _summary(stats: Stats) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
@@ -16,6 +17,7 @@ from rationale_rm.data import LabelScale
 from rationale_rm.data.write import critique_record
 from rationale_rm.judge import Caller
 from rationale_rm.judge.caller import Question
+from rationale_rm.judge.spec import model_of
 from rationale_rm.types import Critique, Pair
 
 EPILOG: Final = """\
@@ -79,6 +81,8 @@ def critique(
     the pair was shown swapped.
     """
     spec = asking.read_spec(model)
+    if both_orders and order not in ("given", "both"):
+        output.fail(f"--both-orders and --order {order} exclude each other", output.USAGE)
     try:
         settings = CritiqueSettings(
             order="both" if both_orders else order,
@@ -96,28 +100,60 @@ def critique(
     progress = output.Progress(how.quiet)
     loaded = load_pairs(files, progress=progress, what="ask about", label_scale=label_scale, need_references=False)
     progress.done()
-    pairs = loaded.pairs[: how.limit]
+    pairs = _sources(loaded.pairs[: how.limit], how.quiet)
     called = name or (spec.name if spec.kind == "openai" else os.path.basename(os.path.normpath(spec.name)))
     if called == "human":  # human-checklist and human-label are the people's
         output.fail("the output cannot call a model human: choose another --name", output.USAGE)
-    made_by = {"command": "critique", "model": f"{spec.kind}:{spec.name}", "name": called, **settings.to_dict()}
+    made_by = {"command": "critique", "model": f"{spec.kind}:{model_of(spec)}", "name": called, **settings.to_dict()}
+    wanted = _wanted(pairs, settings)
     caller = asking.open_caller(spec, how)
-    wanted = [critique_id(pair.id, *showing) for pair in pairs for showing in shown(pair.id, settings)]
     if how.dry_run:
-        done = asking.done_before(out, made_by, how)
-        asking.show_plan(_questions(caller, pairs, settings, done), caller, how, len(done.intersection(wanted)), [])
+        done = asking.done_before(out, made_by, how, wanted)
+        asking.show_plan(_questions(caller, pairs, settings, done), caller, how, len(done), [])
         return
-    run = asking.Run(out, made_by, how, caller)
-    run.n_wanted = len(set(wanted) - run.journal.done)
+    run = asking.Run(out, made_by, how, wanted, caller)
 
     def on_critique(pair: Pair, answer: Critique) -> None:
         run.keep(critique_record(pair, answer, called), answer.error)
 
-    work = run_critique(caller, pairs, on_critique, settings, done=run.journal.done.__contains__)
+    work = run_critique(caller, pairs, on_critique, settings, done=run.done.__contains__)
     run.carry_out(work, "critique", loaded.bad, loaded.n_lines)
 
 
-def _questions(caller: Caller, pairs: Sequence[Pair], settings: CritiqueSettings, done: set[str]) -> Iterator[Question]:
+def _sources(pairs: Sequence[Pair], quiet: bool) -> list[Pair]:
+    """What to ask about: each source pair once, though an earlier run's records of it may be several."""
+    found: dict[str, Pair] = {}
+    n_apart = 0
+    for pair in pairs:
+        if pair.extra.get("kept") is False:
+            n_apart += 1
+        else:
+            found.setdefault(pair.source_id, replace(pair, id=pair.source_id, pair_id=None))
+    if n_apart and not quiet:
+        output.note(f"{output.count(n_apart, 'pair')} that atomize kept apart: not asked about")
+    if not found:
+        output.fail("nothing to ask about: atomize kept every pair apart")
+    return list(found.values())
+
+
+def _wanted(pairs: Sequence[Pair], settings: CritiqueSettings) -> dict[str, str]:
+    """Id of every critique to come → digest of the pair."""
+    wanted: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for pair in pairs:
+        context = pair.context if isinstance(pair.context, str) else [dict(message) for message in pair.context]
+        digest = asking.digest(context, pair.response1, pair.response2)
+        for showing in shown(pair.id, settings):
+            name = critique_id(pair.id, *showing)
+            if name in wanted:
+                output.fail(f"the pairs {owner[name]} and {pair.id} would both write {name}: rename one of them")
+            wanted[name], owner[name] = digest, pair.id
+    return wanted
+
+
+def _questions(
+    caller: Caller, pairs: Sequence[Pair], settings: CritiqueSettings, done: Collection[str]
+) -> Iterator[Question]:
     for pair in pairs:
         for swapped, sample in shown(pair.id, settings):
             if critique_id(pair.id, swapped, sample) not in done:

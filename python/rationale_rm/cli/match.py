@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import quote
 
 import typer
 
@@ -14,7 +15,7 @@ from rationale_rm.data.write import pair_record
 from rationale_rm.judge import Judge, MetaJudge
 from rationale_rm.judge.caller import Question
 from rationale_rm.judge.metajudge import MAX_TOKENS
-from rationale_rm.judge.spec import Spec
+from rationale_rm.judge.spec import Spec, model_of
 from rationale_rm.judge.stream import match_each
 from rationale_rm.metrics import critiques
 from rationale_rm.types import MatchRequest, MatchResult, Pair
@@ -104,7 +105,7 @@ def match(
     progress.done()
     items = _items(loaded, model, top_k or None, how.limit)
 
-    cut = {"judge": f"{spec.kind}:{spec.name}", "top_k": top_k or None}
+    cut = {"judge": f"{spec.kind}:{model_of(spec)}", "top_k": top_k or None}
     if spec.is_local_judge:
         _match_locally(spec, items, out, cut, how, loaded)
         return
@@ -123,11 +124,11 @@ def match(
         output.fail(str(error), output.USAGE)
     made_by = {"command": "match", **cut, **metajudge.settings()}
     if how.dry_run:
-        done = asking.done_before(out, made_by, how)
+        done = asking.done_before(out, made_by, how, _wanted(items))
         waiting = [item for item in items if item.request.id not in done]
-        asking.show_plan(_questions(metajudge, waiting), caller, how, len(items) - len(waiting), [])
+        asking.show_plan(_questions(metajudge, waiting), caller, how, len(done), [])
         return
-    run = asking.Run(out, made_by, how, caller)
+    run = asking.Run(out, made_by, how, _wanted(items), caller)
     _match_all(metajudge, items, run, loaded)
 
 
@@ -138,27 +139,27 @@ def _match_locally(
 
     made_by = {"command": "match", **cut}
     if how.dry_run:
-        done = len(asking.done_before(out, made_by, how))
+        done = len(asking.done_before(out, made_by, how, _wanted(items)))
         output.emit(f"judge: {spec.kind}, in this process\nanswers there already: {done:,}\ncalls: 0\ncost: none\n")
         return
     try:
         judge = open_local(spec.kind, spec.name)
     except (ImportError, ValueError, OSError) as error:
         output.fail(str(error))
-    run = asking.Run(out, made_by, how)
+    run = asking.Run(out, made_by, how, _wanted(items))
     if judge.stand_in is not None and not how.quiet:
         output.note(judge.stand_in)
     _match_all(judge, items, run, loaded)
 
 
 def _match_all(judge: Judge, items: Sequence[_Item], run: asking.Run, loaded: Loaded) -> None:
-    waiting = {item.request.id: item for item in items if item.request.id not in run.journal.done}
-    run.n_wanted = len(waiting)
+    waiting = {item.request.id: item for item in items if item.request.id not in run.done}
 
     def on_result(result: MatchResult) -> None:
         item = waiting[result.request_id]
         error = None if result.answered else (result.error or "unreadable")
-        run.keep(_record(item, result, judge.stand_in), error)
+        record = _record(item, result, judge.stand_in)
+        run.keep({**record, "top_k": run.journal.made_by["top_k"]}, error)
 
     work = match_each(judge, (item.request for item in waiting.values()), on_result)
     run.carry_out(work, "match", loaded.bad, loaded.n_lines)
@@ -183,7 +184,7 @@ def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limi
                 continue
             pair = by_id[critique.pair_id]
             request = MatchRequest(
-                id=f"{pair.id}/{name}",
+                id=f"{pair.id}/{quote(name, safe='')}",  # no two pairs and models make one id
                 critique_id=critique.id,
                 pair_id=pair.source_id,
                 model=name,
@@ -195,6 +196,14 @@ def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limi
     # Records of one pair follow one another, so that a server's prefix cache serves them.
     order = {pair.source_id: number for number, pair in reversed(list(enumerate(pairs)))}
     return sorted(items, key=lambda item: order[item.pair.source_id])
+
+
+def _wanted(items: Sequence[_Item]) -> dict[str, str]:
+    """Id of every record to come → digest of what the judge is asked."""
+    return {
+        request.id: asking.digest(request.references, request.reasons, request.swapped)
+        for request in (item.request for item in items)
+    }
 
 
 def _questions(judge: MetaJudge, items: Sequence[_Item]) -> Iterator[Question]:
