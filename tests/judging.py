@@ -125,6 +125,7 @@ class RecordingServer:
         self.times = []
         self.bodies = []
         self.headers = []
+        self.paths = []
         self.under_way = 0
         self.peak = 0
         self.lock = threading.Lock()
@@ -143,6 +144,7 @@ class RecordingServer:
                 with owner.lock:
                     number = len(owner.times)
                     owner.times.append(time.monotonic())
+                    owner.paths.append(self.path)
                     owner.bodies.append(json.loads(raw))
                     owner.headers.append({name.lower(): value for name, value in self.headers.items()})
                     owner.under_way += 1

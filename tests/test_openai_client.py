@@ -794,6 +794,59 @@ def test_an_address_taken_apart():
     assert read_address("http://h/v1").secrets == ()
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1", "/v1/chat/completions"),
+        ("/v1/", "/v1/chat/completions"),
+        ("/v1?api-version=3", "/v1/chat/completions?api-version=3"),
+        ("/v1/?api-version=3&key=a%26b", "/v1/chat/completions?api-version=3&key=a%26b"),
+        ("?q=/", "/chat/completions?q=/"),
+        ("/a/b/v2", "/a/b/v2/chat/completions"),
+    ],
+)
+def test_the_path_goes_before_the_query(path, asked):
+    with RecordingServer() as server:
+        client = client_of(server.url.removesuffix("/v1") + path)
+        assert complete(client).text == GOOD
+        loop.run(client.close())
+    assert server.paths == [asked]
+
+
+def test_openais_own_server_may_stand_elsewhere(monkeypatch):
+    """As the official client has it."""
+    with RecordingServer() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url + "?api-version=3")
+        complete(OpenAIClient("m"))
+    assert server.paths == ["/v1/chat/completions?api-version=3"]
+
+
+def test_secrets_of_a_query_stay_secret():
+    """Whatever way the server repeats them; a version is none."""
+    seen = "s3cret+in%20query of version 3, s3cret in query, s3cret+in query"
+
+    with RecordingServer(lambda *_: (500, {}, {"error": {"message": seen}})) as server:
+        client = client_of(server.url + "?api-version=3&key=s3cret+in%20query")
+        error = fault(client)
+        assert server.paths == ["/v1/chat/completions?api-version=3&key=s3cret+in%20query"]
+    assert "s3cret" not in str(error) + client.name
+    assert "of version 3," in str(error)
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [("", True), ("/api", True), ("/v1", False), ("/v1beta/openai", False), ("/api/v4/", False), ("/vault", True)],
+)
+def test_a_url_without_a_version_is_asked_about(path, hint):
+    with RecordingServer(lambda *_: (404, {}, {"detail": "Not Found"})) as server:
+        url = server.url.removesuffix("/v1") + path
+        error = fault(client_of(url + "?key=s3cret"))
+    assert str(error).endswith(f" (is it {url}/v1?)") is hint
+    assert ("is it" in str(error)) is hint
+    assert "s3cret" not in str(error)
+
+
 # Secrets in what comes back.
 
 

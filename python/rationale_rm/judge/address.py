@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 EXPECTED: Final = "expected http://HOST:PORT/v1; in a password, write / ? # @ : , as %2F %3F %23 %40 %3A %2C"
 REMOVED: Final = "[key removed]"
@@ -40,7 +40,7 @@ def read_address(url: str) -> Address:
     place = f"[{host}]" if ":" in host else host
     place += "" if port is None else f":{port}"
     path = parts.path.rstrip("/")
-    authorization, secrets = None, [value for _, _, value in (item.partition("=") for item in parts.query.split("&"))]
+    authorization, secrets = None, _values(parts.query)
     if parts.username is not None or parts.password is not None:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -52,6 +52,21 @@ def read_address(url: str) -> Address:
         authorization=authorization,
         secrets=tuple(dict.fromkeys(secret for secret in secrets if secret)),
     )
+
+
+def below(url: str, path: str) -> str:
+    """`url` with `path` after its own path, before its query."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path))
+
+
+def _values(query: str) -> list[str]:
+    """What may be secret in a query, as written and as read. A version is not, and to cut its digits out of every
+    message would spoil them.
+    """
+    pairs = [(name, value) for name, _, value in (item.partition("=") for item in query.split("&"))]
+    values = [value or name for name, value in pairs if not name.casefold().endswith("version")]
+    return [form for value in values for form in (value, unquote(value), unquote_plus(value))]
 
 
 class Scrubber:

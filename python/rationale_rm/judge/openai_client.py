@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import weakref
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ _OF_SERVER: Final = (
     faults.REFUSED,
 )
 """Causes that lie with a server, for which it is passed over; a timeout has used the time up."""
+_VERSIONED: Final = re.compile(r"/v\d\w*(/|$)")
+"""In a URL that is whole: ``/v1``, ``/v1beta/openai``, ``/api/v4``."""
 _log = logging.getLogger(__name__)
 
 
@@ -149,16 +152,18 @@ class OpenAIClient:
             self._loop = running
             self._servers = Servers(
                 [
-                    Server(number, name, self._connections(url, authorization))
-                    for number, (name, url, authorization) in enumerate(
-                        [(address.shown, address.url, address.authorization) for address in self._addresses]
-                        or [("OpenAI's server", None, None)]
-                    )
+                    Server(number, address.shown, self._connections(address.url, address.authorization), address.url)
+                    for number, address in enumerate(self._addresses)
                 ]
+                or [self._openai_server()]
             )
             # Dropped without `close`, or at the end of the program, connections are closed all the same.
             weakref.finalize(self, _close_later, self._servers, running)
         return self._servers
+
+    def _openai_server(self) -> Server:
+        connections = self._connections(None, None)
+        return Server(0, "OpenAI's server", connections, str(connections.base_url))
 
     def _connections(self, url: str | None, authorization: str | None) -> Any:
         return self._openai.AsyncOpenAI(
@@ -263,6 +268,8 @@ class OpenAIClient:
             return CallError(faults.SERVER_ERROR, message, retry_after=retry_after(headers), status=status)
         if status in (401, 403):
             message += f"; is {self._key_variable} set to a key of this server?"
+        if status in (404, 405) and self._addresses and not _VERSIONED.search(server.name):
+            message += f" (is it {server.name}/v1?)"
         return CallError(faults.REFUSED, message, retryable=False, status=status)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from rationale_rm.judge.address import below
+
 FIRST_REST: Final = 0.5
 LONGEST_REST: Final = 30.0
 """Seconds for which a server that failed is passed over: doubled with every failure in a row."""
@@ -16,11 +18,11 @@ LONGEST_REST: Final = 30.0
 class Server:
     """One server: what is under way there, and whether it rests."""
 
-    def __init__(self, number: int, name: str, client: Any):
+    def __init__(self, number: int, name: str, client: Any, url: str):
         self.number = number
         self.name = name
         self.client = client
-        self.chat_url = str(client.base_url).rstrip("/") + "/chat/completions"
+        self.chat_url = below(url, "/chat/completions")
         """Whole, so that it is not put together and parsed anew for every call."""
         self.under_way = 0
         self.failures = 0
