@@ -1004,10 +1004,15 @@ class Engine:
     def __init__(self, answer=lambda prompts: [str(len(prompts))] * len(prompts)):
         self.answer = answer
         self.batches = []
+        self.closed = 0
 
     def generate(self, prompts, sampling, *, logprobs=False):
         self.batches.append(len(prompts))
+        assert not self.closed
         return [Generation(text=text, finish_reason="stop") for text in self.answer(prompts)]
+
+    def close(self):
+        self.closed += 1
 
 
 def test_calls_that_wait_are_generated_together():
@@ -1034,6 +1039,31 @@ def test_an_engine_that_says_nothing():
     caller = Caller(EngineClient(Engine(lambda prompts: [""] * len(prompts)), name="hf:x"), limits=Limits(attempts=1))
     (answer,) = asyncio.run(ask(caller, [question()])).values()
     assert answer.error.startswith("empty_answer: ")
+
+
+def test_closing_answers_what_waits_and_closes_the_engine_for_good():
+    engine = Engine(lambda prompts: time.sleep(0.05) or ["fine"] * len(prompts))
+    client = EngineClient(engine, name="hf:x", max_batch=2)
+
+    async def work():
+        calls = [asyncio.ensure_future(client.complete(MESSAGES, PLAIN, timeout=20)) for _ in range(5)]
+        await asyncio.sleep(0.01)
+        await client.close()
+        assert engine.closed == 1
+        assert [(await call).text for call in calls] == ["fine"] * 5
+
+    loop.run(work())
+    assert engine.batches == [2, 2, 1]
+    error = fault(client)
+    assert (error.cause, error.retryable) == ("engine", False)
+    assert "hf:x is closed" in str(error)
+    loop.run(client.close())
+
+
+def test_a_client_that_was_never_asked_closes_its_engine():
+    engine = Engine()
+    asyncio.run(Caller(EngineClient(engine, name="hf:x")).close())
+    assert engine.closed == 1
 
 
 def test_the_local_client_is_a_client():

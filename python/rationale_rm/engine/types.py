@@ -67,3 +67,9 @@ class Engine(Protocol):
         `EngineError` on misuse alone.
         """
         ...
+
+    def close(self) -> None:
+        """Gives the model's memory back, once a call under way has ended; later calls raise `EngineError`. Closing
+        twice is fine.
+        """
+        ...

@@ -43,5 +43,7 @@ class Client(Protocol):
         ...
 
     async def close(self) -> None:
-        """Gives connections and memory back; a later call opens them again."""
+        """Gives connections and memory back. A later call opens connections again; an engine in this process stays
+        closed, and the call fails.
+        """
         ...

@@ -19,7 +19,8 @@ class EngineClient:
     """An engine of `rationale_rm.engine` behind the protocol of a server.
 
     The engine works in a thread, one batch at a time; calls that come meanwhile form the next batch. A call
-    that runs out of time is given up here, though its batch goes on to its end.
+    that runs out of time is given up here, though its batch goes on to its end. The client owns the engine, and
+    closes it.
     """
 
     def __init__(self, engine: Engine, *, name: str, model: str | None = None, max_batch: int = MAX_BATCH):
@@ -29,6 +30,7 @@ class EngineClient:
         self._max_batch = max_batch
         self._waiting: list[_Waiting] = []
         self._working: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -47,6 +49,8 @@ class EngineClient:
 
     async def complete(self, messages: Sequence[Message], sampling: Sampling, *, timeout: float) -> Generation:
         """One answer, generated with what else is waiting."""
+        if self._closed:
+            raise CallError(faults.ENGINE, f"{self._name} is closed", retryable=False)
         running = asyncio.get_running_loop()
         future: asyncio.Future[Generation] = running.create_future()
         if self._working is not None and self._working.get_loop() is not running:  # of the parent of a forked child
@@ -65,9 +69,12 @@ class EngineClient:
         return answer
 
     async def close(self) -> None:
-        """Waits for the batch under way."""
-        if self._working is not None:
-            await self._working
+        """Answers what waits, and gives the engine's memory back, for good: later calls fail. May be called again."""
+        self._closed = True
+        working = self._working
+        if working is not None and working.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([working])
+        await asyncio.to_thread(self._engine.close)
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # the calls that start in this turn of the loop come along

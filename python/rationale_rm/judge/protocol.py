@@ -15,6 +15,10 @@ class Judge(Protocol):
 
     A request that cannot be answered comes back as a result without entries and with its cause in `error`;
     it is never left out, and never 0.
+
+    `RationaleReward` awaits `match` on rationale_rm's own event loop, in a thread of its own
+    (`rationale_rm.judge.loop`), not on the caller's: what belongs to a loop or a thread (connections, locks, database
+    handles) must be made within `match`, and `match` must not block, for all calls of the process wait meanwhile.
     """
 
     @property
