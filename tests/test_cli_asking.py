@@ -349,7 +349,7 @@ def test_other_settings_are_refused_with_what_differs(server, pairs, tmp_path, e
             refused("match", pairs, out, *judge(server), *change, *more, code=1, env=env, said=said)
     said = "openai:m.*openai:other"
     refused("match", pairs, out, *judge(server, "other"), code=1, env=env, said=said)
-    refused("critique", pairs, out, *genrm(server), code=1, env=env, said="command")
+    refused("critique", pairs, out, *genrm(server), code=1, env=env, said="output of `rationale-rm match`: choose another")
     assert out.read_bytes() == before
 
 

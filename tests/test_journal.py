@@ -180,10 +180,13 @@ def test_without_resume_a_file_that_holds_something_is_refused(path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"judge": "openai:other@http://127.0.0.1/v1"}, "judge: .*openai:m@.* there, .*openai:other@.* now"),
-        ({"sampling": {"temperature": 0.7, "seed": 2}}, r"sampling\.seed: '1' there, '2' now"),
-        ({"samples": 4}, "samples: nothing there, '4' now"),
-        ({"sampling": {"temperature": 0.7}}, r"sampling\.seed: '1' there, nothing now"),
+        (
+            {"judge": "openai:other@http://127.0.0.1/v1"},
+            r"\(judge: \"openai:m@http\S*\" there, \"openai:other@http\S*\" now; line 1\)",
+        ),
+        ({"sampling": {"temperature": 0.7, "seed": 2}}, r"sampling\.seed: 1 there, 2 now"),
+        ({"samples": 4}, "samples: nothing there, 4 now"),
+        ({"sampling": {"temperature": 0.7}}, r"sampling\.seed: 1 there, nothing now"),
     ],
 )
 def test_other_settings_are_refused_by_name(path, change, named):
@@ -192,6 +195,27 @@ def test_other_settings_are_refused_by_name(path, change, named):
     assert "line 1" in message
     assert "choose another output file" in message
     assert "command" not in message  # what is the same is not named
+
+
+def test_many_other_settings_are_counted(path):
+    """Another judge brings settings of its own: those that both have come first, and a message stays readable."""
+    written(path, {"id": "a"}, made_by={"command": "match", "judge": "lexical:", "top_k": 5, "prompt": "x" * 5000})
+    ours = {"command": "match", "judge": "openai:m", "top_k": 3, **{f"a{number}": number for number in range(6)}}
+    message = refused(path, "other settings", made_by=ours)
+    named = (
+        'judge: "lexical:" there, "openai:m" now; top_k: 5 there, 3 now; a0: nothing there, 0 now; a1: nothing there'
+    )
+    assert named in message
+    assert "and 5 more; line 1" in message
+    assert len(message.replace(str(path), "")) < 400
+    assert len(refused(path, "prompt: .*x…", made_by={"command": "match"}).replace(str(path), "")) < 400
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_output_of_another_command_is_called_so(path, read_only):
+    written(path, {"id": "a"}, made_by={"command": "critique", "model": "m", "samples": 3})
+    message = refused(path, "the output of", read_only=read_only)
+    assert message == f"{path} is the output of `rationale-rm critique`: choose another output file"
 
 
 def test_settings_may_come_in_any_order(path):
@@ -323,6 +347,56 @@ except JournalError as error:
             opened(path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_a_look_needs_no_right_to_write_and_changes_nothing(tmp_path):
+    """In a process of its own, which gives up the rights of root where it has them."""
+    code = f"""
+import os, sys
+from rationale_rm.data import Journal
+os.chdir(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)
+for path in sys.argv[2:]:
+    with Journal(path, resume=True, made_by={SETTINGS!r}, read_only=True) as held:
+        print(sorted(held.done), sorted(held.failed), held.repaired)
+"""
+    whole = written(tmp_path / "whole.jsonl", *numbered(2), {"id": "x", "status": "error"}).read_bytes()
+    files = {"whole.jsonl": whole, "no-end.jsonl": whole[:-1], "torn.jsonl": whole[:-9], "begun.jsonl": whole[:12]}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o444)
+    tmp_path.chmod(0o555)
+    names = [*files, "missing.jsonl"]
+    command = [sys.executable, "-c", code, str(tmp_path), *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "['p0', 'p1'] ['x'] None",
+        "['p0', 'p1'] ['x'] None",
+        "['p0', 'p1'] [] None",
+        "[] [] None",
+        "[] [] None",
+    ]
+    tmp_path.chmod(0o755)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == files
+
+
+def test_a_look_beside_a_writer(path):
+    with opened(path) as out:
+        out.append(numbered(1)[0])
+        with opened(path, read_only=True) as held, opened(path, read_only=True) as other:
+            assert held.done == other.done == {"p0"}
+            with pytest.raises(JournalError, match="only read here"):
+                held.append({"id": "b"})
+        out.append({"id": "c", **GOOD})
+    assert [record["id"] for record in read(path)] == ["p0", "c"]
+    with opened(path, read_only=True) as held, opened(path) as out:  # a look keeps no writer out
+        out.append({"id": "d"})
+    refused(path, "is not empty", read_only=True, resume=False)
+    path.write_bytes(b"my notes\n")
+    refused(path, "no output that can be resumed", read_only=True)
+    with pytest.raises(JournalError, match=r"cannot read .*no regular file"):
+        opened(path.parent, read_only=True)
 
 
 def test_after_closing_nothing_is_taken(path):

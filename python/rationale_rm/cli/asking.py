@@ -227,19 +227,6 @@ def _cache(asking: Asking) -> Cache | None:
     return Cache(path)
 
 
-class _Unchanged(Journal):
-    """An output file that is only looked at: neither locked nor repaired."""
-
-    def _lock(self, file: int) -> None:
-        pass
-
-    def _write(self, file: int, data: bytes) -> None:
-        pass
-
-    def _cut(self, file: int) -> None:
-        pass
-
-
 def digest(*content: Any) -> str:
     """What is asked, in short: a record answers it only while it stays the same. `content` is plain JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -257,10 +244,9 @@ def _answers(wanted: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
 
 def done_before(path: str, made_by: Mapping[str, Any], asking: Asking, wanted: Mapping[str, str]) -> frozenset[str]:
     """Those of `wanted` that an output file holds answers of; for a dry run, which leaves the file as it is."""
-    if not os.path.exists(path):
-        return frozenset()
+    is_done = _answers(wanted)
     try:
-        with _Unchanged(path, resume=asking.resume, made_by=made_by, is_done=_answers(wanted)) as journal:
+        with Journal(path, resume=asking.resume, made_by=made_by, is_done=is_done, read_only=True) as journal:
             return frozenset(journal.done & wanted.keys())
     except JournalError as error:
         output.fail(str(error))

@@ -22,6 +22,8 @@ from rationale_rm.data.faults import short
 
 SYNC_SECONDS: Final = 5.0
 """What a power cut may cost; a killed process loses nothing that `Journal.append` took."""
+NAMED_SETTINGS: Final = 4
+"""Settings of another run that an error names; the rest are counted."""
 _ID: Final = b'{"id": '
 _MADE_BY: Final = b', "made_by": '
 _NO_JSON: Final = object()
@@ -39,6 +41,9 @@ def succeeded(record: Mapping[str, Any]) -> bool:
 class Journal:
     """An output file of this program, open for appending and closed to every other process.
 
+    With `read_only` it is only looked at: `done` and `failed` are what the file holds now (nothing, where there is no
+    file), it is neither repaired nor locked, another process may be writing it, and `append` is refused.
+
     Every record carries under ``made_by`` the settings that it was made under, and a file holds the records of one
     setting only. `done` and `failed` hold the ids in the file, by what `is_done` says of their last record. Memory
     grows with the ids alone.
@@ -55,6 +60,7 @@ class Journal:
         resume: bool,
         made_by: Mapping[str, Any],
         is_done: Callable[[Mapping[str, Any]], bool] = succeeded,
+        read_only: bool = False,
     ):
         self.path = os.fspath(path)
         self.made_by: dict[str, Any] = json.loads(_dump(made_by, "made_by"))
@@ -65,12 +71,17 @@ class Journal:
         self.repaired: str | None = None
         """What the last run left incomplete, and what was done about it, in words."""
         self._is_done = is_done
+        self._read_only = read_only
         self._guard = threading.Lock()
         self._end = 0
         self._synced = time.monotonic()
-        self._file: int | None = self._open()
+        self._file: int | None = None
+        if read_only and not os.path.exists(self.path):
+            return
+        self._file = self._open()
         try:
-            self._lock(self._file)
+            if not read_only:
+                self._lock(self._file)
             if not resume and os.fstat(self._file).st_size:
                 raise JournalError(f"{self.path} is not empty: resume it, or choose another output file")
             self._read(self._file)
@@ -102,6 +113,8 @@ class Journal:
         # ASCII: lone surrogates in model text stay what they are
         data = _dump(line, f"the record {short(name)}") + b"\n"
         with self._guard:
+            if self._read_only:
+                raise JournalError(f"{self.path} is only read here")
             if self._file is None:
                 raise JournalError(f"{self.path} is closed")
             self._write(self._file, data)
@@ -116,26 +129,28 @@ class Journal:
                 return
             file, self._file = self._file, None
             try:
-                self._sync(file)
+                if not self._read_only:
+                    self._sync(file)
             finally:
                 os.close(file)
 
     def _open(self) -> int:
+        verb = "read" if self._read_only else "write"
         try:
             new = not os.path.exists(self.path)
             if not new and not stat.S_ISREG(os.stat(self.path).st_mode):  # opening a pipe would wait for a reader
                 raise JournalError(
-                    f"cannot write {self.path}: it is no regular file, and an output that can be resumed must be one"
+                    f"cannot {verb} {self.path}: it is no regular file, and an output that can be resumed must be one"
                 )
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-            file = os.open(self.path, flags, 0o666)
+            flags = os.O_RDONLY if self._read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+            file = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
             if new:
                 _sync_folder(self.path)
         except FileNotFoundError:
             folder = os.path.dirname(os.path.realpath(self.path))
-            raise JournalError(f"cannot write {self.path}: there is no folder {folder}") from None
+            raise JournalError(f"cannot {verb} {self.path}: there is no folder {folder}") from None
         except OSError as error:
-            raise JournalError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise JournalError(f"cannot {verb} {self.path}: {error.strerror or error}") from None
         return file
 
     def _lock(self, file: int) -> None:
@@ -163,18 +178,17 @@ class Journal:
             if not isinstance(record, dict) or not isinstance(record.get("id"), str) or "made_by" not in record:
                 raise self._not_ours(number, raw)
             if record["made_by"] != self.made_by:
-                raise JournalError(
-                    f"{self.path} was made under other settings ({_differences(record['made_by'], self.made_by)}; line "
-                    f"{number}): give it the same settings again, or choose another output file"
-                )
+                raise self._other_settings(number, record["made_by"])
             self._take(record)
             self._end += len(raw)
-            if not raw.endswith(b"\n"):  # whole but for its end
+            if not raw.endswith(b"\n") and not self._read_only:  # whole but for its end
                 self._write(file, b"\n")
                 self.repaired = f"completed the last record, {short(record['id'])}"
         if strange is not None:
             if not self.n_records and not self._begins(strange[1]):
                 raise self._not_ours(*strange)
+            if self._read_only:
+                return
             self._cut(file)
             size = len(strange[1])
             self.repaired = f"cut off {size} byte{'s' * (size != 1)} of a last record that is not complete"
@@ -199,6 +213,17 @@ class Journal:
         done = self._is_done(record)
         (self.done if done else self.failed).add(record["id"])
         (self.failed if done else self.done).discard(record["id"])
+
+    def _other_settings(self, number: int, theirs: Any) -> JournalError:
+        was, now = (made_by.get("command") if isinstance(made_by, dict) else None for made_by in (theirs, self.made_by))
+        if isinstance(was, str) and isinstance(now, str) and was != now:
+            return JournalError(
+                f"{self.path} is the output of `rationale-rm {_cut_short(was)}`: choose another output file"
+            )
+        return JournalError(
+            f"{self.path} was made under other settings ({_differences(theirs, self.made_by)}; line {number}): give it "
+            "the same settings again, or choose another output file"
+        )
 
     def _not_ours(self, number: int, raw: bytes) -> JournalError:
         line = short(raw[:80].decode("utf-8", "replace").rstrip("\n"))
@@ -266,15 +291,21 @@ def _lines(file: int) -> Iterator[bytes]:
 
 
 def _differences(theirs: Any, ours: Any) -> str:
-    """Which settings differ, in words."""
+    """Which settings differ, in words: the first of them, those in front that both have."""
     was, now = dict(_flat(theirs)), dict(_flat(ours))
+    other = [name for name in was.keys() | now.keys() if was.get(name, _NO_JSON) != now.get(name, _NO_JSON)]
+    other.sort(key=lambda name: (name not in was or name not in now, name))
     named = []
-    for name in sorted(was.keys() | now.keys()):
-        if name in was and name in now and was[name] == now[name]:
-            continue
-        there, here = (short(json.dumps(held[name])) if name in held else "nothing" for held in (was, now))
-        named.append(f"{name or 'made_by'}: {there} there, {here} now")
+    for name in other[:NAMED_SETTINGS]:
+        there, here = (_cut_short(json.dumps(held[name])) if name in held else "nothing" for held in (was, now))
+        named.append(f"{_cut_short(name) or 'made_by'}: {there} there, {here} now")
+    if len(other) > NAMED_SETTINGS:
+        named.append(f"and {len(other) - NAMED_SETTINGS} more")
     return "; ".join(named)
+
+
+def _cut_short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
