@@ -22,6 +22,8 @@ from rationale_rm import prompts
 from rationale_rm.engine import Generation, Sampling
 from rationale_rm.judge import Caller, CallError, EngineClient, Limits, OpenAIClient, loop
 from rationale_rm.judge.address import Scrubber, read_address
+from rationale_rm.judge.hub import check_folder
+from rationale_rm.judge.local import EmbeddingJudge
 from rationale_rm.judge.spec import Spec, open_client, parse_spec
 from rationale_rm.judge.wire import read_completion, retry_after, same_model
 from servers import FAULTS, ScriptedServer
@@ -922,6 +924,22 @@ def test_bad_specs_say_what_is_expected_and_no_secret(text):
 def test_a_judge_without_a_model_is_no_client():
     with pytest.raises(ValueError, match="without a model"):
         open_client(Spec("lexical", "lexical"))
+
+
+NO_FOLDERS = ["/nope", "./nope", "../nope", "~/nope", "a/b/nope", "a nope", "é"]
+
+
+@pytest.mark.parametrize("kind", ["hf", "vllm", "embedding"])
+@pytest.mark.parametrize("name", NO_FOLDERS)
+def test_a_folder_that_is_missing_is_said_to_be(kind, name):
+    with pytest.raises(FileNotFoundError) as caught:
+        EmbeddingJudge(name) if kind == "embedding" else open_client(Spec(kind, name))
+    assert str(caught.value) == f"no such folder: {name}"
+
+
+@pytest.mark.parametrize("name", ["org/name", "name", "org/name-1.5B:Q4_K_M", "s3://bucket/a/b"])
+def test_names_that_may_be_the_hubs_are_no_folders(name):
+    check_folder(name)
 
 
 # Connections.

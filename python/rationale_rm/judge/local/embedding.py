@@ -22,7 +22,8 @@ class EmbeddingJudge(LocalJudge):
 
     `model` is a hub name or a local folder; `device` such as ``cpu`` or ``cuda:1``, by default the best there is;
     `cache_bytes` bounds the vectors kept in memory. Raises an `ImportError` that names the extra when
-    sentence-transformers is missing, and what that library raises for a model that it cannot load.
+    sentence-transformers is missing, an `OSError` for a folder that is missing and a hub that cannot be reached, and
+    what that library raises for a model that it cannot load.
 
     The coefficients were fitted on all-MiniLM-L6-v2. Another model's similarities are brought to that scale by what it
     gives to unrelated reasons (``background.json``), which is an approximation.

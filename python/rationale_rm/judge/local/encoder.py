@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm.extras import MissingExtraError
+from rationale_rm.judge.hub import can_be_loaded, check_folder, unreachable
 from rationale_rm.judge.local.words import MAX_CHARACTERS
 
 Spans = Sequence[tuple[int, int]]
@@ -49,11 +50,18 @@ class Encoder:
     """Loads the model, by hub name or from a folder, on the best device there is; keeps what it encoded."""
 
     def __init__(self, model: str, *, device: str | None = None, cache_bytes: int = 256 << 20):
+        check_folder(model)
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtraError("sentence-transformers", "embed") from error
-        self._model = SentenceTransformer(model, device=device)
+        known = can_be_loaded(model)
+        try:
+            self._model = SentenceTransformer(model, device=device, local_files_only=not known)
+        except OSError:
+            if known:
+                raise
+            raise unreachable(model) from None
         transformer = self._model[0]
         if not hasattr(transformer, "auto_model") or not getattr(self._model.tokenizer, "is_fast", False):
             raise ValueError(f"{model} is no sentence-transformers model with a transformer and a fast tokenizer")
