@@ -349,7 +349,9 @@ def test_other_settings_are_refused_with_what_differs(server, pairs, tmp_path, e
             refused("match", pairs, out, *judge(server), *change, *more, code=1, env=env, said=said)
     said = "openai:m.*openai:other"
     refused("match", pairs, out, *judge(server, "other"), code=1, env=env, said=said)
-    refused("critique", pairs, out, *genrm(server), code=1, env=env, said="output of `rationale-rm match`: choose another")
+    refused(
+        "critique", pairs, out, *genrm(server), code=1, env=env, said="output of `rationale-rm match`: choose another"
+    )
     assert out.read_bytes() == before
 
 
@@ -511,6 +513,36 @@ def test_files_that_cannot_be(server, pairs, tmp_path, env):
     assert not out.exists()
     assert not (tmp_path / "c").exists()
     assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("command", ["atomize", "critique", "match"])
+def test_an_output_in_the_folder_of_its_input_is_gone_on_with(server, tmp_path, env, command):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if command == "atomize":
+        rows = [
+            {"id": f"p{n}", "context": "x", "individual_preference": [{"reasoning": f"Response {n} is wrong."}]}
+            for n in range(3)
+        ]
+        write(folder / "in.jsonl", *rows)
+    else:
+        pairs_file(folder / "in.jsonl", 3)
+    out = folder / "out.jsonl"
+    asked = [*(judge(server) if command == "match" else genrm(server)), "--max-failure-rate", 1]
+    run(command, folder, out, *asked, env=env)
+    first = out.read_bytes()
+    assert first.count(b"\n") == 3
+    again = json.loads(run(command, folder, out, *asked, "--json", "-", "--quiet", env=env).stdout)
+    assert again["input"]["n_lines"] == 3  # its own output is no input
+    assert out.read_bytes().startswith(first)
+    assert len(records_of(out)) == 3
+    refused(command, folder, out, out, *asked, env=env, said="it is an input file")
+    # what another run or a hand made is not taken for an output
+    mine = write(folder / "mine.jsonl", {"id": "p1"})
+    refused(command, folder, mine, *asked, env=env, code=1, said="no output that can be resumed")
+    for path in (mine, folder / "in.jsonl"):
+        path.unlink()
+    refused(command, folder, out, *asked, env=env, said="no file but .*out.jsonl, which is the output")
 
 
 def test_nothing_to_match(server, tmp_path, env):

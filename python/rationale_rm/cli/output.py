@@ -20,6 +20,8 @@ from rationale_rm.data import STDIN, BadLine, expand
 BAD_INPUT: Final = 1
 USAGE: Final = 2
 SHOWN_BAD_LINES: Final = 5
+APPENDED: Final = "OUT"
+"""The argument of the subcommands that go on with their output."""
 
 
 def safe(text: object, limit: int | None = None) -> str:
@@ -153,11 +155,16 @@ def _silence(stream: TextIO) -> None:
 def inputs_and_targets(paths: Sequence[str], targets: Mapping[str, str | None]) -> list[str]:
     """The files that `paths` name, after a check, before any work is done, of the output files: those that
     cannot be, that are one of the inputs, or that are named twice are refused. `targets` by their option.
+
+    The target `APPENDED` may lie in a folder of the inputs: what an earlier run wrote there is not read.
     """
     try:
         files = expand(paths)
     except FileNotFoundError as error:
         fail(str(error), USAGE)
+    own = targets.get(APPENDED)
+    if own:
+        files = _without(files, own, paths)
     taken: dict[str, str] = {}
     for option, path in targets.items():
         if path is None:
@@ -168,6 +175,17 @@ def inputs_and_targets(paths: Sequence[str], targets: Mapping[str, str | None]) 
             fail(f"{taken[place]} and {option} cannot both write {path}", USAGE)
         taken[place] = option
     return files
+
+
+def _without(files: Sequence[str], own: str, paths: Sequence[str]) -> list[str]:
+    """The input files but for the run's own output, unless one of `paths` is that file itself."""
+    place = os.path.realpath(own)
+    if any(path != STDIN and os.path.realpath(path) == place for path in paths):
+        return list(files)
+    left = [file for file in files if file == STDIN or os.path.realpath(file) != place]
+    if not left:
+        fail(f"the input holds no file but {own}, which is the output", USAGE)
+    return left
 
 
 def _check_target(option: str, path: str, inputs: Sequence[str]) -> None:
