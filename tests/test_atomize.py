@@ -20,7 +20,7 @@ from rationale_rm.atomize import (
     read_record,
     to_record,
 )
-from rationale_rm.data import read_pairs
+from rationale_rm.data import BadLine, Row, read_pair, read_pairs
 from rationale_rm.judge import Cache, Caller, CallError, Limits
 from rationale_rm.prompts import Annotator
 from rationale_rm.types import ModelAnswer
@@ -88,6 +88,27 @@ def test_preferences_are_labels(preference, label):
     assert read_record(row(overall_preference=preference)).label == label
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["A>B", "B>>A", " ", "+2", "2.0", "tie"])
+)
+def test_a_preference_is_read_as_the_pair_reader_does(value):
+    """Or refused by both."""
+    line = {"id": "p1", "context": "x", "response1": "a", "response2": "b", "overall_preference": value}
+    pair = read_pair(Row("x", 1, {**line, "human-checklist": ["r"]}))
+    annotated = {**line, "individual_preference": [{"reasoning": "r"}]}
+    if isinstance(pair, BadLine):
+        with pytest.raises(RecordError, match=re.escape(pair.reason)):
+            read_record(annotated)
+    else:
+        assert read_record(annotated).label == pair.label
+
+
 def test_feedback_of_the_whole_row_goes_to_its_annotators():
     record = read_record(row(feedback1=["a", "b"], feedback2=["c", ""]))
     assert [(one.feedback1, one.feedback2) for one in record.annotators] == [("a", "c"), ("It has no docstring.", None)]
@@ -127,9 +148,9 @@ def test_ids_are_those_of_the_pair_reader(tmp_path):
         (
             {"overall_preference": 4},
             "overall_preference",
-            "overall_preference must be a whole number from -3 to 3, not 4",
+            "overall_preference 4 is not on the scale helpsteer3",
         ),
-        ({"overall_preference": True}, "overall_preference", "must be a whole number from -3 to 3, not True"),
+        ({"overall_preference": True}, "overall_preference", "must be text or a whole number, not true or false"),
         ({"individual_preference": None}, "individual_preference", "must be a list of annotations, not null"),
         ({"individual_preference": []}, "individual_preference", "individual_preference holds no reasoning"),
         ({"individual_preference": ["x"]}, "individual_preference", "item 1 must be an object, not text"),
@@ -145,6 +166,12 @@ def test_ids_are_those_of_the_pair_reader(tmp_path):
             "individual_preference item 1 score must be a whole number from -3 to 3, not 'good'",
         ),
         ({"feedback1": ["one"]}, "feedback1", "feedback1 has 1 texts for 2 annotators"),
+        ({"feedback1": [None, "a\ud800"]}, "feedback1", "feedback1 item 2 is not valid Unicode: lone surrogate U+D800"),
+        (
+            {"individual_preference": [{"reasoning": "a\ud800"}]},
+            "individual_preference item 1 reasoning",
+            "individual_preference item 1 reasoning is not valid Unicode: lone surrogate U+D800 at character 2",
+        ),
         ({"feedback2": "x"}, "feedback2", "feedback2 must be a list of texts, not text"),
         ({"feedback2": [1, "x"]}, "feedback2", "feedback2 item 1 must be text, not a number"),
     ],

@@ -21,7 +21,7 @@ ALLOWED = {
     "prompts": BASE,
     "engine": BASE,
     **{part: BASE for part in FIRST},
-    "atomize": BASE | {"judge"},
+    "atomize": BASE | {"judge", "data"},
     **{part: BASE | FIRST for part in SECOND},
     **{part: BASE | FIRST | SECOND for part in THIRD},
     "report": {"types"},

@@ -32,7 +32,7 @@ class DataError(RationaleError):
 
 
 class BadValueError(Exception):
-    """The reason why one line is refused; never leaves this module."""
+    """The reason why one line is refused; readers make a `BadLine` or an error of their own of it."""
 
 
 def valid(text: str, name: str) -> None:

@@ -13,7 +13,8 @@ from rationale_rm.data.faults import BadValueError, kind, short
 
 LabelScale = Literal["helpsteer3", "verdict", "index"]
 LABEL_SCALES: Final[tuple[LabelScale, ...]] = ("helpsteer3", "verdict", "index")
-_HELPSTEER3: Final[Mapping[int, int]] = {-3: 2, -2: 2, -1: 1, 0: 0, 1: -1, 2: -2, 3: -2}
+HELPSTEER3: Final[Mapping[int, int]] = {-3: 2, -2: 2, -1: 1, 0: 0, 1: -1, 2: -2, 3: -2}
+"""HelpSteer3's preference → verdict: -3 is response 1 (A) much better, ±1 slight, ±2 and ±3 clear."""
 _INDEX: Final[Mapping[int, int]] = {1: 1, 2: -1}
 _WORDS: Final[Mapping[str, int]] = {
     "a": 1,
@@ -63,7 +64,7 @@ def parse_label(value: Any, *, scale: LabelScale | None = None, field: str = "la
     if scale == "verdict":
         verdict = number if -2 <= number <= 2 else None
     else:
-        verdict = (_HELPSTEER3 if scale == "helpsteer3" else _INDEX).get(number)
+        verdict = (HELPSTEER3 if scale == "helpsteer3" else _INDEX).get(number)
     if verdict is None:
         raise _LabelError(f"{field} {number} is not on the scale {scale}")
     return verdict

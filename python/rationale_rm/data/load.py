@@ -9,10 +9,10 @@ from typing import Any
 
 from rationale_rm._core import parse_genrm, parse_metajudge
 from rationale_rm.data.faults import BadLine, BadValueError, DataError, short
+from rationale_rm.data.fields import has_own_id
 from rationale_rm.data.files import Row, expand, read_rows
 from rationale_rm.data.labels import LabelScale, agree, finer
 from rationale_rm.data.records import (
-    has_own_id,
     label_from_row,
     pair_from_row,
     record_names,

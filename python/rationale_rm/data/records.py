@@ -4,8 +4,6 @@ and of ``rationale-rm match``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rationale_rm.data.faults import BadValueError, kind, short, valid, wrong
+from rationale_rm.data.fields import content_id, own_id, read_context, read_text, read_texts
 from rationale_rm.data.files import Row
 from rationale_rm.data.labels import LabelScale, agree, parse_label, text_label, whole
 from rationale_rm.types import Entry, JudgeAnswer, ModelAnswer, Pair
@@ -22,7 +21,6 @@ _PAIR_FIELDS: Final = frozenset(
     ("id", "domain", "context", "response1", "response2", "human-checklist", "label", "overall_preference", "swapped")
 )
 _STATUS: Final = "-status"
-_MADE: Final = "sha256:"
 _LABELS: Final = ("label", "overall_preference", "human-label")
 _HUMAN: Final = "human"
 """No model: ``human-label`` is the human preference, as ``human-checklist`` holds the human reasons."""
@@ -72,8 +70,8 @@ def label_from_row(row: Row, scale: LabelScale | None, need_references: bool = T
     if label is None:
         return None
     complete = "id" not in record
-    context = _context(record, complete)
-    response1, response2 = (_field(record, name, complete) for name in ("response1", "response2"))
+    context = read_context(record, required=complete)
+    response1, response2 = (read_text(record, name, required=complete) for name in ("response1", "response2"))
     return names_of(_id(record, context, response1, response2), context, response1, response2), label
 
 
@@ -81,7 +79,7 @@ def names_of(pair_id: str, context: Any, response1: str, response2: str, variant
     """What lines of one pair are joined by: the id, then the content where there is any to tell it by. `variant`
     keeps records of one pair apart.
     """
-    content = [_content_id(context, response1, response2) + variant] if context and (response1 or response2) else []
+    content = [content_id(context, response1, response2) + variant] if context and (response1 or response2) else []
     return list(dict.fromkeys([pair_id, *content]))
 
 
@@ -94,11 +92,6 @@ def record_names(pair: Pair) -> list[str]:
 def source_names(pair: Pair) -> list[str]:
     """`names_of` the source pair, which holds for all of its records, and the record's own id."""
     return list(dict.fromkeys([pair.id, *names_of(pair.source_id, pair.context, pair.response1, pair.response2)]))
-
-
-def has_own_id(pair_id: str) -> bool:
-    """Whether the id stands in the data, and was not made here of the content."""
-    return not pair_id.startswith(_MADE)
 
 
 def renamed(pair: Pair, like: Pair) -> Pair:
@@ -125,24 +118,24 @@ def _plain_pair(
     if need_references and record.get("kept") is False and not record.get("human-checklist"):
         why = record.get("apart_reason") or record.get("error") or "no reason given"
         raise BadValueError(f"kept apart by atomize: {why}")
-    references = _reasons(record, "human-checklist", required=need_references) or ()
+    references = read_texts(record, "human-checklist", required=need_references) or ()
     if need_references and not references:
         raise BadValueError("human-checklist is empty: without human reasons there is nothing to score")
     for number, item in enumerate(references, 1):
         valid(item, f"human-checklist item {number}")
         if not item.strip():
             raise BadValueError(f"human-checklist item {number} is blank")
-    context = _context(record, complete)
-    response1, response2 = (_field(record, name, complete) for name in ("response1", "response2"))
-    domain = _field(record, "domain", False) or "unknown"
-    own_id = _id(record, context, response1, response2)
+    context = read_context(record, required=complete)
+    response1, response2 = (read_text(record, name, required=complete) for name in ("response1", "response2"))
+    domain = read_text(record, "domain", required=False) or "unknown"
+    pair_id = _id(record, context, response1, response2)
     source_id, sample = _source_id(record), whole(record.get("sample"))
-    models = _shown(record, _models(record, own_id, scale), source_id not in (None, own_id), sample or 0)
+    models = _shown(record, _models(record, pair_id, scale), source_id not in (None, pair_id), sample or 0)
     named = {*_PAIR_FIELDS}
     named |= {"human-label"} if not any(_given(record, name) for name in _LABELS[:2]) else set()
     named |= {name for name, value in (("pair_id", source_id), ("sample", sample)) if value is not None}
     return Pair(
-        id=own_id,
+        id=pair_id,
         domain=domain,
         context=context,
         response1=response1,
@@ -155,7 +148,7 @@ def _plain_pair(
             for key, value in record.items()
             if key not in named and not (key.endswith(_MODEL_FIELDS) and _model_name(key) in models)
         },
-        pair_id=None if source_id == own_id else source_id,
+        pair_id=None if source_id == pair_id else source_id,
         file=row.file,
         line=row.line,
     )
@@ -309,7 +302,7 @@ def _models(record: Mapping[str, Any], pair_id: str, scale: LabelScale | None) -
     )
     models: dict[str, ModelAnswer] = {}
     for name in names:
-        reasons = _reasons(record, f"{name}-checklist", required=False)
+        reasons = read_texts(record, f"{name}-checklist", required=False)
         text = record.get(f"{name}-generated_text")
         if text is not None and not isinstance(text, str):
             raise BadValueError(f"{name}-generated_text must be text, not {kind(text)}")
@@ -354,59 +347,10 @@ def _id(record: Mapping[str, Any], context: Any, response1: str, response2: str)
     """The id that the record has, else one made of its content: context and responses, and where one of them
     is missing also all that was judged, since what is left may be the same in other lines.
     """
-    value = record.get("id")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str) and value:
-        valid(value, "id")
-        return value
-    if value is not None:
-        raise BadValueError(f"id must be text or a whole number, not {kind(value)}")
+    named = own_id(record)
+    if named is not None:
+        return named
     if all(record.get(name) is not None for name in ("context", "response1", "response2")):
-        return _content_id(context, response1, response2)
+        return content_id(context, response1, response2)
     answers = {key: value for key, value in record.items() if key.endswith(("-checklist", "-generated_text"))}
-    return _content_id(context, response1, response2, answers)
-
-
-def _content_id(*content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, default=str)
-    return _MADE + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _context(record: Mapping[str, Any], required: bool) -> tuple[Mapping[str, Any], ...] | str:
-    value = record.get("context")
-    if value is None and not required:
-        return ""
-    if isinstance(value, str):
-        valid(value, "context")
-        return value
-    if not isinstance(value, list):
-        raise BadValueError(wrong(record, "context", "a list of messages or text"))
-    for number, message in enumerate(value, 1):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise BadValueError(f"context message {number} is no object with a role")
-        if isinstance(message.get("content"), str):
-            valid(message["content"], f"context message {number}")
-    return tuple(value)
-
-
-def _field(record: Mapping[str, Any], name: str, required: bool) -> str:
-    value = record.get(name)
-    if value is None and not required:
-        return ""
-    if not isinstance(value, str):
-        raise BadValueError(wrong(record, name, "text"))
-    valid(value, name)
-    return value
-
-
-def _reasons(record: Mapping[str, Any], name: str, *, required: bool) -> tuple[str, ...] | None:
-    value = record.get(name)
-    if value is None and not required:
-        return None
-    if not isinstance(value, list):
-        raise BadValueError(wrong(record, name, "a list of texts"))
-    for number, item in enumerate(value, 1):
-        if not isinstance(item, str):
-            raise BadValueError(f"{name} item {number} must be text, not {kind(item)}")
-    return tuple(value)
+    return content_id(context, response1, response2, answers)
