@@ -22,8 +22,8 @@ from rationale_rm.atomize import (
 from rationale_rm.atomize import atomize as run_atomize
 from rationale_rm.atomize.decompose import MAX_ITEMS, MAX_TOKENS, MIN_ITEMS
 from rationale_rm.cli import asking, options, output
+from rationale_rm.cli.inputs import reading, require
 from rationale_rm.data import BadLine, read_rows
-from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.spec import model_of
 from rationale_rm.prompts import template_id
 
@@ -115,7 +115,7 @@ def _read(files: Sequence[str], limit: int | None, quiet: bool) -> tuple[list[An
     records: dict[str, Annotated] = {}
     bad: list[BadLine] = []
     n_lines = 0
-    try:
+    with reading(progress):
         for item in read_rows(files):
             if limit is not None and len(records) == limit:
                 break
@@ -133,15 +133,8 @@ def _read(files: Sequence[str], limit: int | None, quiet: bool) -> tuple[list[An
                 bad.append(BadLine(item.file, item.line, f"duplicated id {record.id}"))
             else:
                 records[record.id] = record
-    except MissingExtraError as error:
-        output.fail(str(error))
-    except OSError as error:
-        output.fail(f"cannot read {error.filename or 'the input'}: {error.strerror}")
     progress.done()
-    if not records:
-        output.report_bad_lines(bad, n_lines)
-        why = f"none of {output.count(n_lines, 'line')} is an annotated pair" if n_lines else "the input is empty"
-        output.fail(f"nothing to atomize: {why}")
+    require(records, "atomize", "an annotated pair", bad, n_lines)
     return list(records.values()), bad, n_lines
 
 

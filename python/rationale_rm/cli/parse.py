@@ -21,6 +21,7 @@ from rationale_rm import (
     parse_metajudge,
 )
 from rationale_rm.cli import output, render
+from rationale_rm.cli.inputs import reading
 from rationale_rm.data import (
     BadLine,
     DataError,
@@ -29,7 +30,6 @@ from rationale_rm.data import (
     read_pair,
     read_rows,
 )
-from rationale_rm.extras import MissingExtraError
 from rationale_rm.metrics import Format, Policy, critiques
 
 Kind = Literal["genrm", "metajudge", "claims"]
@@ -124,7 +124,7 @@ def parse(
     texts: list[_Text] = []
     bad: list[BadLine] = []
     n_lines = 0
-    try:
+    with reading(progress):
         for item in read_rows(inputs):
             n_lines += 1
             if n_lines % 256 == 0:
@@ -133,14 +133,9 @@ def parse(
             if isinstance(found, list):
                 texts += found
             elif strict:
-                progress.done()
-                output.fail(f"{DataError(found)} (--strict stops at the first bad line)")
+                raise DataError(found)
             else:
                 bad.append(found)
-    except MissingExtraError as error:
-        output.fail(str(error))
-    except OSError as error:
-        output.fail(f"cannot read {error.filename or 'the input'}: {error.strerror}")
     progress.done()
     output.report_bad_lines(bad, n_lines, quiet and bool(texts))
     if not texts:
