@@ -13,6 +13,16 @@ assert batch.verdict.tolist() == [1]
 assert batch.reasons == [["A cites the source."]]
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & {"typer", "rich", "pyarrow", "zstandard", "torch"}, loaded
+# Parts whose data files (coefficients, prices, templates) must be in the wheel, and which need no extra.
+from rationale_rm.judge import find_price  # noqa: E402
+from rationale_rm.judge.local import LexicalJudge  # noqa: E402
+from rationale_rm.prompts import template_id  # noqa: E402
+
+reason = "Response A quotes the wrong year."
+text = f"<RESULT_START>\n1. {reason}\n\\boxed{{B>A}}\n<RESULT_END>"
+assert rm.RationaleReward(LexicalJudge())([text], references=[[reason]], labels=[-1]).reward[0] == 1
+assert find_price("gpt-4.1-mini") is not None
+assert template_id("metajudge").startswith("metajudge/")
 found = subprocess.run(
     [sys.executable, "-m", "rationale_rm.cli", "--version"], capture_output=True, text=True, check=True
 )
