@@ -72,8 +72,8 @@ def test_constrained_answers_are_never_malformed(client):
         assert parsed.status.tolist() == [0]
         assert all(reason < len(request.reasons) for _, reason, _ in result.entries)
         assert {score for _, _, score in result.entries} <= {0.0, 0.25, 0.5, 0.75, 1.0}
-    # Two answers of a random model may be alike where neither reasons at all.
-    assert len({result.samples for result in results}) > 0.9 * N_REQUESTS, "free reasoning differs"
+    # A few answers of a random model may be alike: one pair in 240 was met, in one of several runs.
+    assert len({result.samples for result in results}) >= N_REQUESTS - 4, "free reasoning differs"
     assert usage.calls == usage.constraints_held == N_REQUESTS
     assert usage.constraints_missed == usage.retries == usage.failed == 0
 
