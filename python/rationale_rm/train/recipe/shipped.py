@@ -1,0 +1,46 @@
+"""The recipes that come with the package.
+
+In a checkout they are the folder ``recipes`` at its root; a wheel holds the same files in ``rationale_rm/recipes``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import rationale_rm
+
+SUFFIX: Final = ".yaml"
+
+
+def recipes_folder() -> Path:
+    """Where the shipped recipes lie. Raises `FileNotFoundError` for an installation without them."""
+    package = Path(rationale_rm.__file__).parent
+    for folder in (package / "recipes", package.parents[1] / "recipes"):
+        if (folder / f"tiny-cpu{SUFFIX}").is_file():
+            return folder
+    raise FileNotFoundError("this installation holds no recipes: name a file")
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name → file of every shipped recipe, sorted."""
+    return {path.stem: path for path in sorted(recipes_folder().glob(f"*{SUFFIX}"))}
+
+
+def find_recipe(source: str) -> Path:
+    """The file that `source`, a path or the name of a shipped recipe, means. A file that is there goes first.
+
+    Raises `FileNotFoundError` that says what there is.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    try:
+        shipped = shipped_recipes()
+    except FileNotFoundError:
+        shipped = {}
+    if source in shipped:
+        return shipped[source]
+    if path.is_dir():
+        raise FileNotFoundError(f"{source} is a folder: name a recipe in it")
+    raise FileNotFoundError(f"no such recipe: {source} (a file, or one of {', '.join(shipped)})")
