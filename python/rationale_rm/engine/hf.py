@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -64,9 +63,7 @@ class HfEngine:
             name, dtype=dtype or ("float32" if self._device.type == "cpu" else "auto"), **options
         )
         self._model.to(self._device).eval()
-        self._ends = _end_tokens(self._model, tokenizer)
-        # Files of models carry samplings of their own (top_k, repetition_penalty), which must not join ours.
-        self._model.generation_config = transformers.GenerationConfig()
+        self._ends = end_tokens(self._model, tokenizer)
 
     @property
     def max_model_len(self) -> int:
@@ -127,104 +124,33 @@ class HfEngine:
         return self._model
 
     def _batch(self, prompts: list[list[int]], sampling: list[Sampling], logprobs: bool) -> list[Generation]:
-        import torch
-        import transformers
+        from rationale_rm.engine.decode import Decoder, Drawn, Row
 
-        width = max(map(len, prompts))
-        pad = self._ends[0]  # masked before the prompt, cut off after the answer: any token will do
-        ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=self._device)
-        mask = torch.tensor(
-            [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self._device
-        )
-        rooms = [self._chat.room(*row) for row in zip(prompts, sampling, strict=True)]
-        limits = torch.tensor(rooms, device=self._device)
-        draws = RowDraws(sampling)
-
-        def at_limit(tokens: Any, _: Any) -> Any:
-            return limits <= tokens.shape[1] - width
-
-        output = self._opened().generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=transformers.GenerationConfig(
-                do_sample=False,  # `draws` draws, and leaves one token to take
-                max_new_tokens=max(rooms),
-                eos_token_id=self._ends,
-                pad_token_id=pad,
-            ),
-            logits_processor=transformers.LogitsProcessorList([draws]),
-            stopping_criteria=transformers.StoppingCriteriaList([at_limit]),
-        )
-        values = torch.stack(draws.logprobs, dim=1).tolist()
-        rows = zip(output[:, width:].tolist(), values, prompts, rooms, strict=True)
-        return [self._generation(*row, logprobs) for row in rows]
-
-    def _generation(
-        self, tokens: list[int], values: list[float], prompt: list[int], room: int, logprobs: bool
-    ) -> Generation:
-        ended = next((at for at, token in enumerate(tokens[:room]) if token in self._ends), None)
-        count = room if ended is None else ended + 1
-        return Generation(
-            text=self._chat.decode(tokens[:count]),
-            finish_reason="length" if ended is None else "stop",
-            prompt_tokens=len(prompt),
-            completion_tokens=count,
-            token_ids=tuple(tokens[:count]),
-            logprobs=tuple(values[:count]) if logprobs else (),
-        )
-
-
-class RowDraws:
-    """A logits processor of transformers that draws each row's next token with the row's own sampling.
-
-    It leaves a score for the token drawn alone, so that taking the likeliest takes it, and keeps its
-    log-probability: `logprobs` holds a tensor [rows] for each step.
-    """
-
-    def __init__(self, sampling: Sequence[Sampling]):
-        import torch
-        import transformers
-
-        self.logprobs: list[Any] = []
-        self._torch = torch
-        self._rows = [
-            (how.temperature, None if how.top_p == 1 else transformers.TopPLogitsWarper(how.top_p), _generator(how))
-            for how in sampling
+        places: dict[tuple[int, ...], int] = {}
+        of_row = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
+        rows = [
+            Row(place, how, self._chat.room(ids, how))
+            for place, ids, how in zip(of_row, prompts, sampling, strict=True)
         ]
+        answers: dict[int, Generation] = {}
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Scores [rows, vocabulary] in, of which one a row is left."""
-        torch = self._torch
-        tokens, values = [], []
-        for (temperature, nucleus, generator), row in zip(self._rows, scores.float(), strict=True):
-            logits = row / temperature if temperature else row
-            if temperature and nucleus is not None:
-                logits = nucleus(None, logits[None])[0]
-            logprobs = logits.log_softmax(-1)
-            if temperature:
-                # The largest of p/E with E exponential is a draw from p; on the CPU, where generators are alike.
-                noise = torch.empty(len(logits)).exponential_(generator=generator)
-                token = (logprobs.cpu().exp() / noise).argmax()
-            else:
-                token = logits.argmax()
-            token = token.to(scores.device)
-            tokens.append(token)
-            values.append(logprobs[token])
-        self.logprobs.append(torch.stack(values))
-        chosen = torch.stack(tokens)[:, None]
-        return torch.full_like(scores, float("-inf")).scatter(1, chosen, 0.0)
+        def on_row(index: int, drawn: Drawn) -> None:
+            answers[index] = Generation(
+                text=self._chat.decode(drawn.token_ids),
+                finish_reason="stop" if drawn.ended else "length",
+                prompt_tokens=len(prompts[index]),
+                completion_tokens=len(drawn.token_ids),
+                token_ids=drawn.token_ids,
+                logprobs=drawn.logprobs if logprobs else (),
+            )
+
+        Decoder(self._opened(), self._ends).run(list(places), rows, on_row)
+        return [answers[index] for index in range(len(prompts))]
 
 
-def _generator(sampling: Sampling) -> Any:
-    import torch
-
-    seed = secrets.randbits(63) if sampling.seed is None else sampling.seed
-    return torch.Generator().manual_seed(seed)
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """The tokens that end an answer: the tokenizer's, and those that the model's files name."""
-    named = model.generation_config.eos_token_id
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     ends = {*(named if isinstance(named, (list, tuple)) else [named]), tokenizer.eos_token_id} - {None}
     if not ends:
         raise EngineError("neither tokenizer nor model names a token that ends an answer")
