@@ -15,6 +15,8 @@ from rationale_rm.prompts import build, marks, regexes, render
 
 KEY = b"0123456789abcdef"
 TEMPLATES = Path(prompts.__file__).parent
+RULED = [name for name in render.VERSIONS if name != "genrm_brief"]
+"""Prompts with rules and marked texts."""
 ANNOTATORS = [
     prompts.Annotator(reasoning="@Response 1 closes the file.", feedback1="It is mostly right.", score=-2),
     prompts.Annotator(reasoning="@Response 2 leaks it.", feedback2="It leaks.", score=-1),
@@ -59,16 +61,21 @@ def test_ids_are_pinned():
     """A change of a prompt changes these on purpose: raise its version in render.py, and say so in CHANGELOG.md."""
     assert {name: prompts.template_id(name) for name in render.VERSIONS} == {
         "genrm": "genrm/1:4bf8cbb7",
+        "genrm_brief": "genrm_brief/1:cd9059ae",
         "metajudge": "metajudge/1:6e2fece9",
         "decomposition": "decomposition/1:ffe437fc",
         "taxonomy": "taxonomy/1:d9bff7dd",
     }
 
 
-@pytest.mark.parametrize("name", render.VERSIONS)
-@pytest.mark.parametrize("part", [*(f"{{}}/{part}.j2" for part in ("rules", "call")), "_marked.j2"])
-def test_any_change_of_a_template_changes_the_id(name, part, monkeypatch):
-    path = part.format(name)
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        *((name, f"{name}/call.j2") for name in render.VERSIONS),
+        *((name, path.format(name)) for name in RULED for path in ("{}/rules.j2", "_marked.j2")),
+    ],
+)
+def test_any_change_of_a_template_changes_the_id(name, path, monkeypatch):
     sources = dict(render._sources())
     assert path in sources
     before = render.template_id.__wrapped__(name)
@@ -92,7 +99,7 @@ def test_other_prompts_do_not_change_the_id(monkeypatch):
 
 
 def test_unknown_prompts_are_refused():
-    with pytest.raises(core.RationaleError, match="no prompt 'judge': expected one of genrm, metajudge"):
+    with pytest.raises(core.RationaleError, match="no prompt 'judge': expected one of genrm, genrm_brief, metajudge"):
         prompts.template_id("judge")
 
 

@@ -7,7 +7,7 @@ stands behind marker lines whose codes nobody can guess (docs/prompts.md).
 The wording is our own; the tasks are those of Wang et al., arXiv 2602.04649, Fig. 13, App. A and App. C.
 """
 
-from rationale_rm.prompts.build import Annotator, Prompt, decomposition, genrm, metajudge, taxonomy
+from rationale_rm.prompts.build import Annotator, Prompt, decomposition, genrm, genrm_brief, metajudge, taxonomy
 from rationale_rm.prompts.marks import new_key
 from rationale_rm.prompts.markup import neutralise
 from rationale_rm.prompts.regexes import genrm_regex, metajudge_regex
@@ -18,6 +18,7 @@ __all__ = [
     "Prompt",
     "decomposition",
     "genrm",
+    "genrm_brief",
     "genrm_regex",
     "metajudge",
     "metajudge_regex",

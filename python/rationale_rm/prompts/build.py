@@ -40,6 +40,16 @@ class Annotator:
     """HelpSteer3's scale: -3 (response 1 much better) to 3."""
 
 
+def genrm_brief(pair: Pair, *, swapped: bool = False) -> Prompt:
+    """The question of `genrm` in one line, for small models that training has taught what to do.
+
+    One user message; the texts are made harmless, but stand behind plain headings instead of marker codes.
+    """
+    a, b = (pair.response2, pair.response1) if swapped else (pair.response1, pair.response2)
+    text = render("genrm_brief/call.j2", conversation=conversation(pair.context), a=neutralise(a), b=neutralise(b))
+    return Prompt(template=template_id("genrm_brief"), messages=({"role": "user", "content": text},))
+
+
 def genrm(pair: Pair, *, key: bytes, call: str, swapped: bool = False, n_reasons: int | None = 5) -> Prompt:
     """The question to a GenRM: which response do experts prefer, and for which reasons (paper, Fig. 13).
 

@@ -15,7 +15,7 @@ from rationale_rm.prompts.markup import REVISION
 if TYPE_CHECKING:
     from jinja2 import Template
 
-VERSIONS: Final[Mapping[str, int]] = {"genrm": 1, "metajudge": 1, "decomposition": 1, "taxonomy": 1}
+VERSIONS: Final[Mapping[str, int]] = {"genrm": 1, "genrm_brief": 1, "metajudge": 1, "decomposition": 1, "taxonomy": 1}
 """Prompt → version for people; the hash behind it in `template_id` tells versions apart for caches."""
 
 _PATHS: Final = (
@@ -26,6 +26,7 @@ _PATHS: Final = (
     "decomposition/shared.j2",
     "genrm/call.j2",
     "genrm/rules.j2",
+    "genrm_brief/call.j2",
     "metajudge/call.j2",
     "metajudge/rules.j2",
     "metajudge/shared.j2",

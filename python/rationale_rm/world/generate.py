@@ -1,0 +1,118 @@
+"""Pairs with planted flaws: the human reasons are the flaws, the label follows from them, and a cue tempts.
+
+Everything is drawn from a seed. A split holds the pairs whose content hashes to it, so that train, validation and
+test never share a pair, whatever is drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rationale_rm._core import RationaleError
+from rationale_rm.types import Pair
+from rationale_rm.world.settings import MOST_CHOICES, MOST_TASKS, MOST_TRAITS, SPLITS, Split, WorldSettings
+from rationale_rm.world.vocabulary import CLOSINGS, DOMAINS, OPENINGS, Constraint, domains
+
+FEWEST_FLAWS: Final = 3
+MOST_FLAWS: Final = 7
+FAR_AHEAD: Final = 2
+"""So many flaws less make a response much better."""
+_MISSES: Final = 10_000
+"""Draws in a row without a new pair, after which a split is taken to be exhausted."""
+
+
+def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
+    """`n` different pairs of a split, the same for the same settings; the first m of them for a smaller m.
+
+    `Pair.references` are the 3 to 7 flaws of both responses, those of the worse one first. `Pair.label` is the
+    preference of whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra``
+    holds ``cue``, the response (1 or 2) with the surface cue. Raises `RationaleError` when the world has fewer pairs.
+    """
+    if split not in SPLITS:
+        raise RationaleError(f"there is no split {split!r}: expected one of {', '.join(SPLITS)}")
+    found: list[Pair] = []
+    seen: set[bytes] = set()
+    stream = _draws(settings, split)
+    misses = 0
+    while len(found) < n:
+        pair, content = next(stream)
+        digest = hashlib.sha256(content.encode()).digest()
+        if digest in seen or _split_of(digest) != split:
+            misses += 1
+            if misses > _MISSES:
+                raise RationaleError(f"this world has about {len(found)} pairs for {split}, {n} are asked for")
+            continue
+        misses = 0
+        seen.add(digest)
+        found.append(pair)
+    return found
+
+
+def _split_of(digest: bytes) -> Split:
+    """Eight tenths are for training, one each for validation and test."""
+    tenth = digest[0] * 10 // 256
+    return "train" if tenth < 8 else "validation" if tenth == 8 else "test"
+
+
+def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
+    """Pairs without end, each with what makes it different from another one: all but the cue."""
+    rng = random.Random(f"{settings.seed}/{split}")
+    number = 0
+    while True:
+        name = rng.choice(DOMAINS)
+        domain = domains()[name]
+        task = rng.choice(domain.tasks[: settings.used(MOST_TASKS)])
+        asked = rng.sample(domain.traits[: settings.used(MOST_TRAITS)], settings.traits_drawn)
+        chosen = rng.sample(domain.choices[: settings.used(MOST_CHOICES)], settings.choices_drawn)
+        asked += [choice.asked(rng.choice(choice.values)) for choice in chosen]
+        rng.shuffle(asked)
+        request = f"{task}. I want {', '.join(one.want for one in asked)}."
+        counts = _counts(rng, len(asked))
+        bodies, broken = zip(*(_response(rng, asked, count) for count in counts), strict=True)
+        better = 1 if counts[0] < counts[1] else 2
+        cue = better if rng.random() < settings.cue_strength else 3 - better
+        worse = 2 - better  # as an index
+        reasons = [f"Response {index + 1} {flaw}." for index in (worse, 1 - worse) for flaw in broken[index]]
+        level = 2 if abs(counts[0] - counts[1]) >= FAR_AHEAD else 1
+        texts = [_dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
+        yield (
+            Pair(
+                id=f"world-{settings.seed}-{split}-{number}",
+                domain=name,
+                context=({"role": "user", "content": request},),
+                response1=texts[0],
+                response2=texts[1],
+                references=tuple(reasons),
+                label=level if better == 1 else -level,
+                extra={"cue": cue},
+            ),
+            # The order of what is said is no difference: near copies would leak from split to split.
+            f"{name}|{task}|{sorted(one.want for one in asked)}|{sorted(broken[0])}|{sorted(broken[1])}",
+        )
+        number += 1
+
+
+def _counts(rng: random.Random, most: int) -> tuple[int, int]:
+    """Flaws of the two responses: 3 to 7 together, each total as likely, and one or two apart, so that who overlooks
+    some often prefers the wrong one.
+    """
+    total = rng.randint(FEWEST_FLAWS, min(MOST_FLAWS, 2 * most - 1))
+    fewer = (total - 1) // 2
+    counts = (fewer, total - fewer)
+    return counts if rng.random() < 0.5 else counts[::-1]
+
+
+def _response(rng: random.Random, asked: Sequence[Constraint], flawed: int) -> tuple[str, list[str]]:
+    """A response that breaks `flawed` of the constraints, and what it does wrong."""
+    wrong = set(rng.sample(range(len(asked)), flawed))
+    said = [rng.choice(one.bad) if index in wrong else one.good for index, one in enumerate(asked)]
+    broken = [said[index] for index in sorted(wrong)]
+    rng.shuffle(said)
+    return f"It {', '.join(said)}.", broken
+
+
+def _dressed(rng: random.Random, body: str) -> str:
+    return f"{rng.choice(OPENINGS)} {body} {rng.choice(CLOSINGS)}"

@@ -1,0 +1,66 @@
+"""The exact judge of the world: it knows every flaw by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from rationale_rm.types import Entry, MatchRequest, MatchResult, MetaJudgeStatus
+from rationale_rm.world.vocabulary import flaws
+
+PARTLY: Final = 0.25
+"""Fulfilment of a reason that blames the right response for breaking the right constraint in another way: touched, on
+the rubric of the paper's MetaJudge."""
+_REASON: Final = re.compile(r"Response (1|2|A|B) (.{1,200})\.")
+
+
+class OracleJudge:
+    """Scores 1 where a reason names the very flaw of the reference, `PARTLY` where it names another breach of
+    the same constraint by the same response, 0 else. It reads the world's own sentences and no others.
+    """
+
+    name = "oracle"
+    stand_in = None
+
+    async def match(self, requests: Sequence[MatchRequest], *, on_result: object = None) -> list[MatchResult]:
+        """One result for each request, in their order."""
+        results = []
+        for request in requests:
+            result = MatchResult(
+                id=f"{request.id}/oracle",
+                request_id=request.id,
+                judge=self.name,
+                entries=tuple(_entries(request)),
+                statuses=(MetaJudgeStatus.OK,),
+            )
+            results.append(result)
+            if callable(on_result):
+                on_result(result)
+        return results
+
+
+def _entries(request: MatchRequest) -> list[Entry]:
+    references = [read(text) for text in request.references]
+    reasons = [read(text, swapped=request.swapped) for text in request.reasons]
+    cells = []
+    for i, reference in enumerate(references):
+        for j, reason in enumerate(reasons):
+            if reference and reason and reference[0] == reason[0]:
+                if reference[1] == reason[1]:
+                    cells.append((i, j, 1.0))
+                elif flaws()[reference[1]] == flaws()[reason[1]]:
+                    cells.append((i, j, PARTLY))
+    return cells
+
+
+def read(text: str, *, swapped: bool = False) -> tuple[int, str] | None:
+    """The response (1 or 2) and the flaw that a reason names; None for any other sentence.
+
+    `swapped` when the text calls response 2 A.
+    """
+    found = _REASON.fullmatch(text.strip())
+    if found is None or found[2] not in flaws():
+        return None
+    side = 1 if found[1] in "1A" else 2
+    return (3 - side if swapped else side), found[2]
