@@ -12,11 +12,12 @@ export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
 REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
 
-# The heavy environment: torch, transformers, sentence-transformers and, from Python 3.11 on, vLLM for the CPU.
+# The heavy environment: torch, transformers, sentence-transformers, what training needs and, from Python 3.11 on, vLLM
+# for the CPU and TRL.
 MODELS := .venv-models
 MODELS_BIN := $(MODELS)/bin
 MODELS_PIP := $(MODELS_BIN)/python -m pip --disable-pip-version-check --quiet
-MODELS_REQUIREMENTS := $(foreach name,judge models runtime test,requirements/$(name).txt)
+MODELS_REQUIREMENTS := $(foreach name,io judge models runtime test train,requirements/$(name).txt)
 VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
@@ -39,7 +40,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
 		|| { cat $(VENV)/build.log; exit 1; }
 	@touch $@
 
-setup-models: setup $(MODELS)/.installed ## Make .venv-models with torch, transformers and vLLM for the CPU
+setup-models: setup $(MODELS)/.installed ## Make .venv-models with torch, transformers, TRL and vLLM for the CPU
 
 # The .pth file shows this environment the package in its source folder, with the extension that `make setup` built.
 $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
@@ -49,7 +50,7 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
 		$(MODELS_PIP) install $(foreach file,$(MODELS_REQUIREMENTS) requirements/vllm.txt,-r $(file)); \
 		$(MODELS_PIP) install --no-deps -r requirements/vllm-engine.txt; \
 	else \
-		echo "Python 3.10: vLLM needs 3.11 or later and is left out"; \
+		echo "Python 3.10: vLLM and TRL need 3.11 or later and are left out"; \
 		$(MODELS_PIP) install $(foreach file,$(MODELS_REQUIREMENTS),-r $(file)); \
 	fi
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
@@ -69,8 +70,8 @@ test-core: setup ## Run what needs neither torch nor a network: cargo, pytest, d
 	@$(BIN)/python -m mypy.stubtest rationale_rm._core --ignore-disjoint-bases
 
 test-models: setup-models ## Run tests/models: real models, the in-process engines and a real vLLM server
-	@$(HAS_VLLM) || echo "Python 3.10: the vLLM tests are left out"
-	@$(MODELS_BIN)/python -m pytest -q tests/models $$($(HAS_VLLM) || echo "--ignore-glob=*/test_vllm_*.py")
+	@$(HAS_VLLM) || echo "Python 3.10: the tests with vLLM and with TRL are left out"
+	@$(MODELS_BIN)/python -m pytest -q tests/models $$($(HAS_VLLM) || echo "--ignore-glob=*/test_vllm_*.py --ignore-glob=*/test_*trl*.py")
 
 test-wheel: wheel ## Install the wheel into a clean environment with numpy and the CLI's needs alone
 	@rm -rf build/wheel-venv && $(PYTHON) -m venv build/wheel-venv
