@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from rationale_rm._core import RationaleError
@@ -41,6 +42,22 @@ def cached(file: HubFile) -> str | None:
     """The copy of a hub file on this machine; None where there is none. Raises `MissingExtraError`."""
     found = _hub().try_to_load_from_cache(file.repository, file.path, revision=file.revision, repo_type="dataset")
     return found if isinstance(found, str) else None
+
+
+@cache
+def _answers(repository: str) -> bool:
+    try:
+        _hub().HfApi().dataset_info(repository, timeout=ANSWERS_WITHIN)
+    except _hub().errors.HfHubHTTPError:
+        return True
+    except Exception:  # HTTP libraries, which change with the version, have exceptions of their own
+        return False
+    return True
+
+
+def reachable(file: HubFile) -> bool:
+    """Whether the hub answers at all; asked once a data set. Raises `MissingExtraError`."""
+    return _answers(file.repository)
 
 
 def local_files(sources: Iterable[str]) -> list[str]:

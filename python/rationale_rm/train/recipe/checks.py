@@ -167,6 +167,8 @@ def _remarks(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "reward.weight", f"not read where reward.mode is {reward.mode}"
     if reward.judge == "lexical" or reward.judge.startswith("embedding"):
         yield "reward.judge", f"{reward.judge} is a stand-in for a MetaJudge: it compares words, not reasons"
+    if reward.judge.startswith(("vllm:", "hf:")):
+        yield "reward.judge", "a judge in this process shares the policy's devices, once a process; a server does not"
     if recipe.rollout.vllm.model_fields_set and recipe.rollout.engine != "vllm":
         yield "rollout.vllm", "not read: rollout.engine is transformers"
     if recipe.data.label_scale is not None and recipe.data.train is None:

@@ -103,7 +103,7 @@ class World(Section):
 class Data(Section):
     """Pairs to train and evaluate on: files, or the synthetic world.
 
-    Files are JSON Lines or Parquet in the public schema (docs/rationales), folders of them, or
+    Files are JSON Lines or Parquet in the public RationaleRM schema, folders of them, or
     ``hub:OWNER/NAME/FILE`` for a file of a data set on the hub. Paths are relative to the working directory. Lines
     that hold labels alone, such as HelpSteer3's preferences, join the pairs of the same content. Pairs that are also
     in validation or test are left out of training, and counted.

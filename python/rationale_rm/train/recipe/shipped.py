@@ -5,6 +5,7 @@ In a checkout they are the folder ``recipes`` at its root; a wheel holds the sam
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,8 @@ def recipes_folder() -> Path:
 
 def shipped_recipes() -> dict[str, Path]:
     """Name → file of every shipped recipe, sorted."""
-    return {path.stem: path for path in sorted(recipes_folder().glob(f"*{SUFFIX}"))}
+    found = {path.stem: path for path in recipes_folder().glob(f"*{SUFFIX}")}
+    return dict(sorted(found.items()))
 
 
 def find_recipe(source: str) -> Path:
@@ -43,4 +45,6 @@ def find_recipe(source: str) -> Path:
         return shipped[source]
     if path.is_dir():
         raise FileNotFoundError(f"{source} is a folder: name a recipe in it")
-    raise FileNotFoundError(f"no such recipe: {source} (a file, or one of {', '.join(shipped)})")
+    near = difflib.get_close_matches(source, shipped, 1)
+    hint = f"did you mean {near[0]}?" if near else f"a file, or one of {', '.join(shipped)}"
+    raise FileNotFoundError(f"no such recipe: {source} ({hint})")
