@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from rationale_rm.engine import kv_cache
+from rationale_rm.engine import attention, kv_cache
 from rationale_rm.engine.draws import RowDraws
 from rationale_rm.engine.types import Sampling
 
@@ -57,36 +57,50 @@ class Decoder:
     def run(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_row: Callable[[int, Drawn], None]) -> None:
         """Draws all `rows` together and calls `on_row(index, drawn)` as soon as one is done.
 
-        `prompts` are token ids, none of them empty, and each has a row.
+        `prompts` are token ids, none of them empty; each has a row, and the rows stand in the order of their prompts.
         """
-        with torch.no_grad():
-            self._run(prompts, rows, on_row)
-
-    def _run(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], on_row: Callable[[int, Drawn], None]) -> None:
-        state = _State(prompts, rows, self._device)
-        cache = kv_cache.make(self._module)
+        if list(rows) != sorted(rows, key=lambda row: row.prompt):
+            raise ValueError("the rows must be in the order of their prompts")
+        state = _State(prompts, rows, self._ends)
         of_row = torch.tensor([row.prompt for row in rows], device=self._device)
-        if cache is None:
-            state.expand(of_row)
-            logits = self._forward(state, state.ids, None)
-        else:
-            logits = self._forward(state, state.ids, cache)[of_row]
-            state.expand(of_row)
-            cache.reorder_cache(of_row)
-        while True:
-            tokens, logprobs = state.draws.draw(logits)
-            done = state.record(tokens, logprobs, torch.isin(tokens, self._ends))
-            for index, drawn in done:
-                on_row(index, drawn)
-            if not state.n_live:
-                return
-            kept = state.compact() if state.n_live <= (1 - _DONE_SHARE) * state.n_rows else None
-            if kept is not None:
-                tokens = tokens[kept]
-                if cache is not None:
-                    cache.reorder_cache(kept)
-            state.extend(tokens)
-            logits = self._forward(state, state.ids if cache is None else tokens[:, None], cache)
+        cache = kv_cache.make(self._module)
+        with torch.no_grad():
+            if cache is None:
+                state.expand(of_row)
+                self._without_cache(state, on_row)
+            else:
+                with attention.grouped(self._module, cache) as can_share:
+                    logits = self._forward(state, state.ids, cache)[of_row]
+                    cache.expand(of_row, state.mask, share=can_share)
+                    state.expand(of_row)
+                    self._with_cache(state, logits, cache, on_row)
+
+    def _with_cache(self, state: _State, logits: Any, cache: Any, on_row: Callable[[int, Drawn], None]) -> None:
+        first = True
+        while (tokens := state.step(logits, on_row)) is not None:
+            if state.kept is not None:
+                cache.keep(state.kept)
+            logits = self._first(state, tokens, cache) if first else self._forward(state, tokens, cache)
+            first = False
+
+    def _first(self, state: _State, tokens: Any, cache: Any) -> Any:
+        """The first step after the prompts, which shows whether the model's attention lets answers share them."""
+        if not cache.shared:
+            return self._forward(state, tokens, cache)
+        try:
+            logits = self._forward(state, tokens, cache)
+            seen = attention.all_layers_seen()
+        except RuntimeError:  # shapes that do not go together; another fault comes again below
+            seen = False
+        if not seen:
+            cache.unshare(0)
+            return self._forward(state, tokens, cache)
+        state.mask = None  # the cache has what it says of the prompts
+        return logits
+
+    def _without_cache(self, state: _State, on_row: Callable[[int, Drawn], None]) -> None:
+        while (tokens := state.step(self._forward(state, state.ids, None), on_row)) is not None:
+            state.ids = torch.cat([state.ids, tokens], dim=1)
 
     def _forward(self, state: _State, ids: Any, cache: Any) -> Any:
         """Logits [rows, vocabulary] after the last of `ids` [rows, new]."""
@@ -104,10 +118,13 @@ class Decoder:
 class _State:
     """The rows that step together, padded on the left to one width."""
 
-    def __init__(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], device: Any):
+    def __init__(self, prompts: Sequence[Sequence[int]], rows: Sequence[Row], ends: Any):
         width = max(map(len, prompts))
+        self.n_prompts = len(prompts)
+        self.kept: Any = None
         self._rows = rows
-        self._device = device
+        self._ends = ends
+        self._device = device = ends.device
         self.draws = RowDraws([row.sampling for row in rows], device)
         self.ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
         self._lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -124,14 +141,14 @@ class _State:
         self._live = torch.ones(len(self._rows), dtype=torch.bool, device=self._device)
         self._tokens: list[Any] = []
         self._logprobs: list[Any] = []
-        self.n_live = self.n_rows = len(self._rows)
+        self.n_live = len(self._rows)
 
     def positions(self, new: int) -> Any:
         """Positions [rows, new] of the last tokens, 0 being the first that is no padding."""
         last = self._lengths[:, None] + (self._step - 1)
         return (last + torch.arange(1 - new, 1, device=self._device)).clamp(min=0)
 
-    def record(self, tokens: Any, logprobs: Any, at_end: Any) -> list[tuple[int, Drawn]]:
+    def _record(self, tokens: Any, logprobs: Any, at_end: Any) -> list[tuple[int, Drawn]]:
         """Takes the tokens of a step in, and gives the rows that are done with it."""
         self._tokens.append(tokens)
         self._logprobs.append(logprobs)
@@ -151,7 +168,7 @@ class _State:
             for place, row, values, end in zip(places, tokens_of, logprobs_of, ended, strict=True)
         ]
 
-    def compact(self) -> Any:
+    def _compact(self) -> Any:
         """Takes the rows that are done out; which rows are kept, int64 [kept]."""
         kept = self._live.nonzero()[:, 0]
         self._merge()
@@ -161,14 +178,23 @@ class _State:
         self.ids = self.ids[kept]
         self.mask = None if self.mask is None else self.mask[kept]
         self.draws.keep(kept)
-        self.n_rows = len(kept)
         return kept
 
-    def extend(self, tokens: Any) -> None:
-        """Puts `tokens` [rows] behind the text."""
-        self.ids = torch.cat([self.ids, tokens[:, None]], dim=1)
+    def step(self, logits: Any, on_row: Callable[[int, Drawn], None]) -> Any:
+        """Draws a token for each row; the tokens [rows, 1] of the rows that go on, or None where none does.
+
+        `kept` says which rows went on where some were taken out, int64 [kept], and is None where all are there.
+        """
+        tokens, logprobs = self.draws.draw(logits)
+        for index, drawn in self._record(tokens, logprobs, torch.isin(tokens, self._ends)):
+            on_row(index, drawn)
+        if not self.n_live:
+            return None
+        self.kept = self._compact() if self.n_live <= (1 - _DONE_SHARE) * len(self._index) else None
+        tokens = tokens[:, None] if self.kept is None else tokens[self.kept, None]
         if self.mask is not None:
             self.mask = torch.nn.functional.pad(self.mask, (0, 1), value=True)
+        return tokens
 
     def _merge(self) -> None:
         """What was recorded step by step becomes one tensor [rows, steps]."""

@@ -11,7 +11,7 @@ import torch
 from rationale_rm.engine.types import Sampling
 
 _BLOCK = 64  # uniform numbers taken from each generator at a time
-_PART = 512  # tokens whose probabilities are summed before the search looks into them
+_PART = 128  # tokens whose probabilities are summed before the search looks into them
 
 
 class RowDraws:
@@ -84,26 +84,23 @@ def inverse_cdf(probabilities: Any, uniform: Any) -> Any:
     large vocabulary is made.
     """
     rows, vocabulary = probabilities.shape
-    if vocabulary <= 4 * _PART:
-        return _search(probabilities.cumsum(-1, dtype=torch.float64), uniform)[0]
-    padded = torch.nn.functional.pad(probabilities, (0, -vocabulary % _PART)).view(rows, -1, _PART)
-    part, rest = _search(padded.sum(-1, dtype=torch.float64).cumsum(-1), uniform)
-    inside = padded[torch.arange(rows, device=padded.device), part].cumsum(-1, dtype=torch.float64)
-    return part * _PART + _first_above(inside, rest)
-
-
-def _search(cumulated: Any, uniform: Any) -> tuple[Any, Any]:
-    """Where the cumulated sums [rows, n] first exceed `uniform` of their total, and what is left within that place."""
-    target = uniform * cumulated[:, -1]
-    place = _first_above(cumulated, target)
-    before = torch.where(place > 0, cumulated.gather(1, (place - 1).clamp(min=0)[:, None])[:, 0], 0.0)
-    return place, target - before
+    parts = (
+        probabilities if vocabulary % _PART == 0 else torch.nn.functional.pad(probabilities, (0, -vocabulary % _PART))
+    )
+    parts = parts.view(rows, -1, _PART)
+    sums = parts.sum(-1, dtype=torch.float64)
+    cumulated = sums.cumsum(-1)
+    target = uniform[:, None] * cumulated[:, -1:]
+    part = _first_above(cumulated, target)
+    target = target - (cumulated - sums).gather(1, part)
+    inside = parts.gather(1, part[:, :, None].expand(-1, -1, _PART))[:, 0].cumsum(-1, dtype=torch.float64)
+    return (part * _PART + _first_above(inside, target))[:, 0]
 
 
 def _first_above(cumulated: Any, target: Any) -> Any:
     # Rounding may take the target up to the last sum, which nothing exceeds.
-    target = torch.minimum(target, torch.nextafter(cumulated[:, -1], torch.zeros_like(target)))
-    return torch.searchsorted(cumulated, target[:, None], right=True)[:, 0]
+    target = torch.minimum(target, torch.nextafter(cumulated[:, -1:], torch.zeros_like(target)))
+    return torch.searchsorted(cumulated, target, right=True)
 
 
 def _nucleus(probabilities: Any, top_p: Any) -> Any:

@@ -128,13 +128,12 @@ class HfEngine:
 
         places: dict[tuple[int, ...], int] = {}
         of_row = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
-        rows = [
-            Row(place, how, self._chat.room(ids, how))
-            for place, ids, how in zip(of_row, prompts, sampling, strict=True)
-        ]
+        order = sorted(range(len(prompts)), key=of_row.__getitem__)
+        rows = [Row(of_row[at], sampling[at], self._chat.room(prompts[at], sampling[at])) for at in order]
         answers: dict[int, Generation] = {}
 
-        def on_row(index: int, drawn: Drawn) -> None:
+        def on_row(row: int, drawn: Drawn) -> None:
+            index = order[row]
             answers[index] = Generation(
                 text=self._chat.decode(drawn.token_ids),
                 finish_reason="stop" if drawn.ended else "length",
