@@ -17,7 +17,9 @@ SUFFIX: Final = ".yaml"
 def recipes_folder() -> Path:
     """Where the shipped recipes lie. Raises `FileNotFoundError` for an installation without them."""
     package = Path(rationale_rm.__file__).parent
-    for folder in (package / "recipes", package.parents[1] / "recipes"):
+    checkout = package.parents[1]
+    places = [checkout / "recipes"] if (checkout / "pyproject.toml").is_file() else []
+    for folder in (*places, package / "recipes"):  # an editable build leaves a copy in the package, which ages
         if (folder / f"tiny-cpu{SUFFIX}").is_file():
             return folder
     raise FileNotFoundError("this installation holds no recipes: name a file")
