@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rationale_rm._core import RationaleError
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.hub import ANSWERS_WITHIN
+
+if TYPE_CHECKING:
+    from rationale_rm.train.recipe import Recipe
 
 PREFIX: Final = "hub:"
 FORM: Final = "hub:OWNER/NAME/FILE, such as hub:Qwen/RationaleRM/data/helpsteer3_human_checklist.jsonl"
@@ -26,6 +29,13 @@ class HubFile:
     repository: str
     revision: str | None
     path: str
+
+
+def all_sources(recipe: Recipe) -> list[str]:
+    """Every file that a recipe names, once."""
+    data, warm = recipe.data, recipe.warm_start
+    named = (data.train, data.validation, data.test, None if warm is None else warm.data)
+    return list(dict.fromkeys(source for paths in named for source in paths or ()))
 
 
 def hub_file(source: str) -> HubFile | None:

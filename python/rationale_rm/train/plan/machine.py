@@ -89,13 +89,13 @@ def missing(recipe: Recipe, machine: Machine, parameters: int | None, *, resume:
 def _libraries(recipe: Recipe) -> Iterator[Missing]:
     wanted = {"torch": "train", "transformers": "train", "accelerate": "train", "safetensors": "train"}
     wanted["jinja2"] = "train"
-    if any(path.startswith(sources.PREFIX) for path in _all_sources(recipe)):
+    if any(path.startswith(sources.PREFIX) for path in sources.all_sources(recipe)):
         wanted["huggingface_hub"] = "train"
     if recipe.model.lora is not None:
         wanted["peft"] = "train"
     if recipe.output.samples_every is not None:
         wanted["pyarrow"] = "train"
-    if any(path.endswith(".zst") for path in _all_sources(recipe)):
+    if any(path.endswith(".zst") for path in sources.all_sources(recipe)):
         wanted["zstandard"] = "io"
     specs = [spec for spec in map(_spec, _judge_texts(recipe)) if spec is not None]
     if recipe.rollout.engine == "vllm" or any(spec.kind == "vllm" for spec in specs):
@@ -170,14 +170,8 @@ def _has_chat_template(folder: Path) -> bool:
     return isinstance(settings, dict) and bool(settings.get("chat_template"))
 
 
-def _all_sources(recipe: Recipe) -> list[str]:
-    data = recipe.data
-    warm = recipe.warm_start.data if recipe.warm_start is not None else None
-    return list(dict.fromkeys((*(data.train or ()), *(data.validation or ()), *(data.test or ()), *(warm or ()))))
-
-
 def _data(recipe: Recipe) -> Iterator[Missing]:
-    for source in _all_sources(recipe):
+    for source in sources.all_sources(recipe):
         try:
             file = sources.hub_file(source)
             if file is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from rationale_rm.data import DataError, read_pairs
+from rationale_rm._core import RationaleError
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.train import sources
+from rationale_rm.train.pairs import load
 from rationale_rm.train.plan.architecture import Architecture, UnknownModelError, architecture, known
 from rationale_rm.train.plan.machine import Machine, Missing, free_disk, missing, this_machine
 from rationale_rm.train.plan.memory import FLOAT32, GIB, Memory, memory
@@ -76,6 +78,7 @@ def make_plan(recipe: Recipe, *, resume: bool = False, look: bool = True) -> Pla
         fault = str(error)
     device, source, is_accelerator = _device(recipe, machine)
     lacking = missing(recipe, machine, None if model is None else model.parameters, resume=resume) if look else []
+    pairs = _pairs(recipe, look, lacking)
     checkpoint, disk, free = None, None, free_disk(recipe.folder) if look else None
     if model is not None:
         lora = recipe.model.lora
@@ -93,7 +96,7 @@ def make_plan(recipe: Recipe, *, resume: bool = False, look: bool = True) -> Pla
         recipe=recipe,
         model=model,
         model_fault=fault,
-        work=work(recipe, *_pairs(recipe, look)),
+        work=work(recipe, *pairs),
         memory=None if model is None else memory(recipe, model, device, source, is_accelerator=is_accelerator),
         checkpoint=checkpoint,
         disk=disk,
@@ -116,41 +119,42 @@ def _device(recipe: Recipe, machine: Machine) -> tuple[float | None, str, bool]:
     return None, "unknown", False
 
 
-def _pairs(recipe: Recipe, look: bool) -> tuple[Pairs, int | None, int | None]:
-    """Training pairs, and the numbers of validation and test pairs."""
+def _pairs(recipe: Recipe, look: bool, lacking: list[Missing]) -> tuple[Pairs, int | None, int | None]:
+    """Training pairs, and the numbers of validation and test pairs: as training would read them where they are all
+    here, else as far as they are known. What is wrong with them goes to `lacking`.
+    """
     data = recipe.data
-    if data.world is not None:
-        made = min(data.world.pairs, data.limit or data.world.pairs)
-        return Pairs(made, "the synthetic world"), data.world.validation_pairs, data.world.test_pairs
-    found = _counted(recipe, data.train or (), look)
-    validation = data.hold_out if data.validation is None else _counted(recipe, data.validation, look).number
-    test = None if data.test is None else _counted(recipe, data.test, look).number
-    number = None if found.number is None else max(0, found.number - data.hold_out)
-    if number is not None and data.limit is not None:
-        number = min(number, data.limit)
-    return Pairs(number, found.source), validation, 0 if data.test is None else test
-
-
-def _counted(recipe: Recipe, paths: Sequence[str], look: bool) -> Pairs:
-    """The pairs in files: read where all of them are here, else as published."""
-    if look:
+    if look and all(map(_is_here, sources.all_sources(recipe))):
         try:
-            local = [path if (file := sources.hub_file(path)) is None else sources.cached(file) for path in paths]
-            if all(path is not None for path in local):
-                loaded = read_pairs([path for path in local if path is not None], label_scale=recipe.data.label_scale)
-                return _usable(loaded.pairs, recipe)
-        except (DataError, OSError, MissingExtraError):
+            held = load(recipe)
+        except MissingExtraError:  # among the libraries already
             pass
+        except (RationaleError, OSError) as error:
+            lacking.append(Missing("data to train on", str(error)))
+        else:
+            note = "; ".join(("the synthetic world" if data.world else "read here", *held.notes))
+            return Pairs(len(held.train), note), len(held.validation), len(held.test)
+    if data.world is not None:
+        number = min(data.world.pairs, data.limit or data.world.pairs)
+        return Pairs(number, "the synthetic world"), data.world.validation_pairs, data.world.test_pairs
+    train = _published(data.train)
+    if train is not None:
+        train = min(max(0, train - data.hold_out), data.limit or train)
+    source = "not at hand" if train is None else AS_PUBLISHED
+    validation = data.hold_out if data.validation is None else _published(data.validation)
+    return Pairs(train, source), validation, 0 if data.test is None else _published(data.test)
+
+
+def _is_here(source: str) -> bool:
+    try:
+        file = sources.hub_file(source)
+        return os.path.exists(source) if file is None else sources.cached(file) is not None
+    except RationaleError:
+        return False
+
+
+def _published(paths: Sequence[str] | None) -> int | None:
+    """Pairs in files of known data sets; None where there is another file of pairs among them."""
     published = known("pairs")
-    if any(path in published for path in paths):
-        return Pairs(sum(published.get(path, 0) for path in paths), AS_PUBLISHED)
-    return Pairs(None, "not at hand")
-
-
-def _usable(pairs: Sequence[Any], recipe: Recipe) -> Pairs:
-    """Pairs with a label, without ties where those are dropped."""
-    labels = {pair.source_id: pair.label for pair in pairs}
-    ties = sum(label == 0 for label in labels.values()) if recipe.data.drop_ties else 0
-    bare = sum(label is None for label in labels.values())
-    source = f"read here: {len(labels):,}, of them {ties:,} tied and {bare:,} without a label"
-    return Pairs(len(labels) - ties - bare, source)
+    sizes = [published.get(path) for path in paths or ()]
+    return sum(size for size in sizes if size is not None) if sizes and None not in sizes else None

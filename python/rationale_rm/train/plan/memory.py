@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 GIB: Final = 1 << 30
 FLOAT32: Final = 4
 BYTES: Final = {"float32": 4, "bfloat16": 2}
-LOGIT_CHUNK: Final = 1024
-"""Tokens whose logits `grpo.token_logprobs` holds at once."""
+TILE_ROWS: Final = 2048
+TILE_COLUMNS: Final = {False: 1024, True: 16384}
+"""Tokens and vocabulary entries whose logits `grpo.token_logprobs` holds at once; on an accelerator more of them."""
 LOGIT_COPIES: Final = 2
-"""The logits of a chunk and what is made of them in the backward pass."""
+"""The logits of a tile, and what is made of them."""
 VLLM_OWN: Final = 1.5 * GIB
 """What vLLM takes beside weights and cache: activations of its own, graphs."""
 
@@ -86,7 +87,7 @@ def memory(
     recipe: Recipe, model: Architecture, device: float | None, device_source: str, *, is_accelerator: bool = True
 ) -> Memory:
     """The parts for one device with `device` bytes, of which vLLM takes its share where that is an accelerator."""
-    plan = _Plan(recipe, model, device if is_accelerator else None)
+    plan = _Plan(recipe, model, device if is_accelerator else None, is_accelerator)
     return Memory(tuple(plan.parts()), device, device_source, plan.cache())
 
 
@@ -111,10 +112,11 @@ def activation_bytes(model: Architecture, dtype: str, attention: str | None, con
 
 
 class _Plan:
-    def __init__(self, recipe: Recipe, model: Architecture, device: float | None):
+    def __init__(self, recipe: Recipe, model: Architecture, device: float | None, is_accelerator: bool):
         self.recipe = recipe
         self.model = model
         self.device = device
+        self.is_accelerator = is_accelerator
         self.dtype = recipe.model.dtype
         self.width = BYTES[self.dtype]
         self.sharded = recipe.devices.sharding != "none"
@@ -169,9 +171,8 @@ class _Plan:
             if self.frozen:
                 yield Part("reference policy", 0, 0, "the model without its adapters")
             else:
-                size = self._share(self.model.parameters * self.width)
-                how = f"{_count(self.model.parameters)} × {self.width} bytes{self._over()}"
-                yield Part("reference policy", size, size, how)
+                size = self.model.parameters * FLOAT32
+                yield Part("reference policy", size, size, f"{_count(self.model.parameters)} × {FLOAT32} bytes, whole")
 
     def _update(self) -> Iterator[Part]:
         answers = -(-self.recipe.mini_batch * self.recipe.rollout.samples // self.recipe.devices.processes)
@@ -185,9 +186,18 @@ class _Plan:
             kept = self.model.layers * layer
             how = f"{tokens:,} tokens through {self.model.layers} layers"
         yield Part("activations", 0, tokens * kept, how)
-        chunk = min(tokens, LOGIT_CHUNK)
-        size = chunk * self.model.vocabulary * FLOAT32 * LOGIT_COPIES
-        yield Part("logits", 0, size, f"{chunk:,} tokens × {self.model.vocabulary:,} entries at a time")
+        yield Part("output projection", 0, self._projection(tokens), "tiles of logits, states and gradient")
+
+    def _projection(self, tokens: int) -> int:
+        """What `grpo.token_logprobs` holds: a tile of logits twice, the states and their gradient, and, unless it is
+        frozen, the gradient of the projection beside the one that it is added to.
+        """
+        vocabulary, hidden = self.model.vocabulary, self.model.hidden_size
+        columns = min(vocabulary, TILE_COLUMNS[self.is_accelerator])
+        tiles = min(tokens, TILE_ROWS) * columns * FLOAT32 * LOGIT_COPIES
+        cast = self.width if self.width < FLOAT32 else 0
+        gradient = 0 if self.frozen else vocabulary * hidden * (FLOAT32 + cast)
+        return tiles + tokens * hidden * (self.width + FLOAT32) + gradient
 
     @property
     def _cache_width(self) -> float:

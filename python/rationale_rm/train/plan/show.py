@@ -71,7 +71,10 @@ def _step(plan: Plan) -> Iterator[str]:
     yield _row("sampled tokens", f"at most {_short(work.sampled_tokens)} ({recipe.rollout.max_tokens:,} an answer)")
     passes = f", {recipe.optimiser.epochs} passes" if recipe.optimiser.epochs > 1 else ""
     yield _row("trained tokens", f"at most {_short(work.trained_tokens)}{passes}")
-    each = f"{recipe.mini_batch:,} prompts, up to {work.passes:,} forward and backward passes on a device"
+    passes = (
+        "one forward and backward pass" if work.passes == 1 else f"up to {work.passes:,} forward and backward passes"
+    )
+    each = f"{recipe.mini_batch:,} prompts, {passes} on a device"
     yield _row("updates", f"{work.updates}, each of {each}")
     for judge in work.judging:
         if judge.step.high:
@@ -115,7 +118,7 @@ def _whole(plan: Plan) -> Iterator[str]:
         answers = "all validation pairs" if work.evaluated is None else f"{work.evaluated:,} answers each"
         yield _row("evaluations", f"{work.evaluations}, {answers}{_orders(plan)}")
     if work.tested:
-        yield _row("test", f"{work.tested:,} answers, before and after together{_orders(plan)}")
+        yield _row("test", f"{work.tested:,} answers{_both_ends(plan)}{_orders(plan)}")
     for judge in work.judging:
         if judge.total is None:
             continue
@@ -136,6 +139,10 @@ def _judge(text: str) -> str:
     """A judge without the forms of its name: ``NAME at http://…``."""
     kind, _, name = text.partition(":")
     return name.replace("@http", " at http", 1) if kind == "openai" else text
+
+
+def _both_ends(plan: Plan) -> str:
+    return ", before and after together" if plan.recipe.evaluation.start else ""
 
 
 def _orders(plan: Plan) -> str:

@@ -91,7 +91,7 @@ class Work:
     evaluated: int | None
     """Answers an evaluation; None where the number of pairs is not known."""
     tested: int | None
-    """Answers about the test pairs, before the first and after the last step together."""
+    """Answers about the test pairs, those before the first and those after the last step."""
     warm_start: int
     """Supervised updates."""
     judging: tuple[Judging, ...]
@@ -110,6 +110,7 @@ def work(recipe: Recipe, pairs: Pairs, validation: int | None, test: int | None)
     orders = 2 if recipe.evaluation.both_orders else 1
     evaluated = _fewer(recipe.evaluation.pairs, validation) if recipe.evaluation.every is not None else 0
     tested = _fewer(recipe.evaluation.test_pairs, test)
+    tests = 2 if recipe.evaluation.start else 1
     return Work(
         pairs=pairs,
         steps=steps,
@@ -122,9 +123,9 @@ def work(recipe: Recipe, pairs: Pairs, validation: int | None, test: int | None)
         trained_tokens=completions * min(prompt + answer, recipe.context) * recipe.optimiser.epochs,
         evaluations=evaluations,
         evaluated=None if evaluated is None else evaluated * orders,
-        tested=None if tested is None else 2 * tested * orders,
+        tested=None if tested is None else tests * tested * orders,
         warm_start=0 if recipe.warm_start is None else recipe.warm_start.steps,
-        judging=_judging(recipe, steps, evaluations, evaluated, tested, orders),
+        judging=_judging(recipe, steps, evaluations, evaluated, tested, orders, tests),
     )
 
 
@@ -160,11 +161,17 @@ def judge_calls(recipe: Recipe) -> Range:
 
 
 def _judging(
-    recipe: Recipe, steps: int | None, evaluations: int | None, evaluated: int | None, tested: int | None, orders: int
+    recipe: Recipe,
+    steps: int | None,
+    evaluations: int | None,
+    evaluated: int | None,
+    tested: int | None,
+    orders: int,
+    tests: int,
 ) -> tuple[Judging, ...]:
     samples = recipe.reward.judge_samples
     one = (evaluated or 0) * orders * samples
-    held = None if evaluations is None else Range(0, evaluations * one + 2 * (tested or 0) * orders * samples)
+    held = None if evaluations is None else Range(0, evaluations * one + tests * (tested or 0) * orders * samples)
     step = judge_calls(recipe)
     rewards = None if steps is None else step.times(steps)
     if recipe.evaluation_judge == recipe.reward.judge:

@@ -32,6 +32,12 @@ def _model(recipe: Recipe) -> Found:
         yield ("model",), "needs path (a folder or hub name) or scratch (a model from nothing)"
     if model.path is not None and model.scratch is not None:
         yield ("model", "scratch"), "a model is read from path or made from scratch: set the other to null"
+    if model.lora is not None and recipe.loss.beta > 0 and recipe.warm_start is not None:
+        yield (
+            ("loss", "beta"),
+            "with adapters the reference policy is the model without them, which a warm start changes: warm start in a "
+            "run of its own, and name its model in model.path",
+        )
     if model.scratch is None:
         return
     if model.lora is not None:
