@@ -29,7 +29,15 @@ _WORDS: Final = {
 }
 _WHOLE: Final = re.compile(r"[-+]?[0-9]+(_[0-9]{3})*")
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_OPEN: Final = ("while parsing a flow", "while scanning a quoted")
 _LONGEST_NUMBER: Final = 40
+_STANDARD: Final = "tag:yaml.org,2002:"
+_TAGS: Final[dict[type[yaml.Node], frozenset[str]]] = {
+    yaml.MappingNode: frozenset({"map"}),
+    yaml.SequenceNode: frozenset({"seq"}),
+    yaml.ScalarNode: frozenset({"str", "int", "float", "bool", "null", "timestamp", "value", "merge"}),
+}
+"""What the library gives values without a tag; it is for the text of a scalar to say what it is."""
 
 
 def read_document(text: str, source: str) -> tuple[dict[str, Any], Places]:
@@ -72,6 +80,8 @@ def _compose(text: str, source: str) -> yaml.Node | None:
         nodes = list(_nodes(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if (error.context or "").startswith(_OPEN):  # which is told where it begins, not where the file ends
+            mark = error.context_mark
         raise fault(source, _where(mark, source), _explained(error, mark)) from None
     except yaml.YAMLError as error:  # characters that YAML does not have
         raise fault(source, at, str(error).splitlines()[0]) from None
@@ -103,6 +113,8 @@ def _explained(error: yaml.MarkedYAMLError, mark: yaml.Mark | None) -> str:
         return "a second colon, or a line that is indented too far: quote a text that holds ': '"
     if "could not find expected ':'" in problem:
         return "a key without a colon, before this line"
+    if (error.context or "").startswith(_OPEN):
+        return f"a bracket or quote that begins here is not closed: {problem}"
     column = "" if mark is None else f" (column {mark.column + 1})"
     return f"not YAML: {problem}{column}"
 
@@ -114,11 +126,20 @@ def _value(node: yaml.Node, path: Path, source: str, places: Places, seen: set[i
     seen.add(id(node))
     if len(path) > DEEPEST:
         raise fault(source, line, "nested too deeply", ".".join(path))
+    if _is_tagged(node):
+        raise fault(source, line, f"a tag ({node.tag}): only plain values are read", ".".join(path))
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, source, places, seen, one_line)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, str(at)), source, places, seen, one_line) for at, item in enumerate(node.value)]
     return _scalar(node, path, source, line)
+
+
+def _is_tagged(node: yaml.Node) -> bool:
+    """Whether a value says itself what it is to be; ``!!str`` before a plain one cannot be told from none."""
+    quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+    usual = frozenset({"str"}) if quoted else _TAGS[type(node)]
+    return node.tag.removeprefix(_STANDARD) not in usual
 
 
 def _mapping(
@@ -140,8 +161,6 @@ def _mapping(
 
 
 def _scalar(node: yaml.ScalarNode, path: Path, source: str, line: int | None) -> Any:
-    if node.tag.startswith("!") or (node.style is None and node.tag == "tag:yaml.org,2002:binary"):
-        raise fault(source, line, f"a tag ({node.tag}): only plain values are read", ".".join(path))
     text = str(node.value)
     if node.style is not None:  # quoted
         return text
