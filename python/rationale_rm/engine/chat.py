@@ -57,7 +57,7 @@ def failed(error: str, prompt_tokens: int = 0) -> Generation:
     return Generation(text="", finish_reason="error", error=error, prompt_tokens=prompt_tokens)
 
 
-def check(prompts: Sequence[Sequence[Message]], sampling: Sequence[Sampling]) -> None:
+def check(prompts: Sequence[Sequence[Message]] | Sequence[Sequence[int]], sampling: Sequence[Sampling]) -> None:
     """Raises `EngineError` for what no engine can do."""
     if len(prompts) != len(sampling):
         raise EngineError(f"{len(prompts)} prompts but {len(sampling)} samplings")

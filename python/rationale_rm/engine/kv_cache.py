@@ -137,6 +137,8 @@ def _moved(old: Any, held: int, room: int, rows: Any = None) -> Any:
 class GroupedCache(DynamicCache):  # type: ignore[misc]
     """A cache that is filled with prompts and goes on with several rows for each of them."""
 
+    layers: list[Any]
+
     def __init__(self, config: Any):
         super().__init__(config=config)
         if not self.layers:

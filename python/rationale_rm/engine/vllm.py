@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -71,7 +73,7 @@ class VllmEngine:
             **options,
         )
         try:
-            self._chat = ChatTokenizer(
+            self.chat: ChatTokenizer = ChatTokenizer(
                 self._llm.get_tokenizer(), os.fspath(path), self._llm.model_config.max_model_len, template_options
             )
         except EngineError:
@@ -81,7 +83,7 @@ class VllmEngine:
     @property
     def max_model_len(self) -> int:
         """Tokens that prompt and answer may have together."""
-        return self._chat.limit
+        return self.chat.limit
 
     def generate(
         self, prompts: Sequence[Sequence[Message]], sampling: Sequence[Sampling], *, logprobs: bool = False
@@ -91,19 +93,50 @@ class VllmEngine:
         All prompts go to vLLM at once, which batches them; give it as many as there are.
         """
         check(prompts, sampling)
+        encoded = [self.chat.encode(messages) for messages in prompts]
+        rows = [row for row, one in enumerate(encoded) if isinstance(one, list)]
+        ids = [one for one in encoded if isinstance(one, list)]
+        answers = dict(
+            zip(rows, self.generate_ids(ids, [sampling[row] for row in rows], logprobs=logprobs), strict=True)
+        )
+        return [one if isinstance(one, Generation) else answers[row] for row, one in enumerate(encoded)]
+
+    def generate_ids(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sequence[Sampling],
+        *,
+        logprobs: bool = False,
+        on_answer: Callable[[int, Generation], None] | None = None,
+    ) -> list[Generation]:
+        """As `generate`, of prompts that `chat` has made tokens of.
+
+        `on_answer(index, generation)` is called as soon as an answer is there, and must not call this engine; what it
+        raises ends the call, and the other answers are given up.
+        """
+        check(prompts, sampling)
         with self._lock:
             llm = self._opened()
-            encoded = [self._chat.encode(messages) for messages in prompts]
-            ids = [one for one in encoded if isinstance(one, list)]
-            drawn = [how for one, how in zip(encoded, sampling, strict=True) if isinstance(one, list)]
-            params = [self._params(one, how, logprobs) for one, how in zip(ids, drawn, strict=True)]
+            params = [self._params(list(one), how, logprobs) for one, how in zip(prompts, sampling, strict=True)]
             try:
-                llm.enqueue([{"prompt_token_ids": one} for one in ids], params, use_tqdm=False)
+                queued = llm.enqueue([{"prompt_token_ids": list(one)} for one in prompts], params, use_tqdm=False)
             except Exception as error:  # of several kinds, by backend; vLLM has taken back what it had queued
                 raise EngineError(f"vLLM refuses the sampling: {error}") from error
-            outputs = llm.wait_for_completion(use_tqdm=False)
-            answers = iter(outputs)
-            return [self._generation(next(answers)) if isinstance(one, list) else one for one in encoded]
+            # vLLM adds a suffix to the id of a request, which its outputs do not have.
+            place = {request.rpartition("-")[0]: index for index, request in enumerate(queued)}
+            answers: dict[int, Generation] = {}
+            try:
+                while llm.llm_engine.has_unfinished_requests():
+                    for output in llm.llm_engine.step():
+                        if output.finished:
+                            index = place[output.request_id]
+                            answers[index] = self._generation(output)
+                            if on_answer is not None:
+                                on_answer(index, answers[index])
+            except BaseException:
+                llm.llm_engine.abort_request(queued, internal=True)
+                raise
+            return [answers[index] for index in range(len(prompts))]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
         """Runs `function` on vLLM's torch module; one result for each worker.
@@ -118,13 +151,14 @@ class VllmEngine:
             return results
 
     def load_weights(self, weights: Iterable[tuple[str, Any]]) -> None:
-        """Replaces weights in place; names and shapes are those of the transformers model, all of them.
+        """Replaces weights in place; names and shapes are those of the model's checkpoint, all of them.
 
-        Empties the prefix cache.
+        Weights that are tied are given under each of their names. Empties the prefix cache.
         """
         with self._lock:
             llm = self._opened()
-            llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            with _quiet_about_rotary():
+                llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
             llm.reset_prefix_cache()
 
     def close(self) -> None:
@@ -160,7 +194,7 @@ class VllmEngine:
 
             constraint = StructuredOutputsParams(regex=sampling.regex)
         return self._vllm.SamplingParams(
-            max_tokens=self._chat.room(ids, sampling),
+            max_tokens=self.chat.room(ids, sampling),
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=0,
@@ -175,7 +209,7 @@ class VllmEngine:
         token_ids = tuple(answer.token_ids)
         steps = answer.logprobs or ()
         return Generation(
-            text=self._chat.decode(token_ids),
+            text=self.chat.decode(token_ids),
             finish_reason=answer.finish_reason,
             error="vLLM gave up" if answer.finish_reason in ("error", "abort") else None,
             prompt_tokens=len(output.prompt_token_ids),
@@ -184,3 +218,18 @@ class VllmEngine:
             token_ids=token_ids,
             logprobs=tuple(step[token].logprob for step, token in zip(steps, token_ids, strict=bool(steps))),
         )
+
+
+@contextlib.contextmanager
+def _quiet_about_rotary() -> Iterator[None]:
+    """Without vLLM's warning that rotary embeddings "failed to load": no checkpoint has them."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "RotaryEmbedding" not in record.getMessage()
+
+    logger = logging.getLogger("vllm.model_executor.model_loader.reload.layerwise")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)

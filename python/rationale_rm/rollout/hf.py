@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rationale_rm.engine import EngineError, Generation, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
 from rationale_rm.engine.chat import check as check_sampling
 from rationale_rm.engine.hf import end_tokens
-from rationale_rm.rollout.types import Completion, OnGroup, check, row_seed
+from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, check, row_seed
+from rationale_rm.rollout.weights import unwrapped
 
 
 class HfRollouts:
@@ -54,21 +56,16 @@ class HfRollouts:
     ) -> list[list[Completion]]:
         """See `Rollouts.sample`."""
         check(prompts, n, seeds)
-        check_sampling(prompts, [Sampling(max_tokens=max_tokens, temperature=temperature)] * len(prompts))
+        how = Sampling(max_tokens=max_tokens, temperature=temperature)
+        check_sampling(prompts, [how] * len(prompts))
         if self._model is None:
             raise EngineError("the rollouts are closed")
-        groups: list[list[Completion]] = [[] for _ in prompts]
-
-        def complete(index: int, group: list[Completion]) -> None:
-            groups[index] = group
-            if on_group is not None:
-                on_group(index, group)
-
+        groups = GroupsOfRows(len(prompts), n, on_group)
         encoded: dict[int, list[int]] = {}
         for index, messages in enumerate(prompts):
             ids = self._chat.encode(messages)
             if isinstance(ids, Generation):
-                complete(index, [Completion(prompt=index, sample=i, error=ids.error) for i in range(n)])
+                groups.failed(index, ids.error or "")
             else:
                 encoded[index] = ids
         from rationale_rm.engine.decode import sampling_mode
@@ -78,43 +75,33 @@ class HfRollouts:
         with sampling_mode(self._model):
             for start in range(0, len(order), step):
                 chunk = {index: encoded[index] for index in order[start : start + step]}
-                self._chunk(chunk, n, max_tokens, temperature, seeds, complete)
-        return groups
+                self._chunk(chunk, n, how, seeds, groups)
+        return groups.complete()
 
     def _chunk(
-        self,
-        prompts: Mapping[int, list[int]],
-        n: int,
-        max_tokens: int,
-        temperature: float,
-        seeds: Sequence[int],
-        complete: OnGroup,
+        self, prompts: Mapping[int, list[int]], n: int, how: Sampling, seeds: Sequence[int], groups: GroupsOfRows
     ) -> None:
         from rationale_rm.engine.decode import Decoder, Drawn, Row
 
         indices = list(prompts)
         rows = []
         for place, (index, ids) in enumerate(prompts.items()):
-            room = self._chat.room(ids, Sampling(max_tokens=max_tokens))
-            for i in range(n):
-                how = Sampling(max_tokens=room, temperature=temperature, seed=row_seed(seeds[index], i))
-                rows.append(Row(place, how, room))
-        groups: list[dict[int, Completion]] = [{} for _ in indices]
+            room = self._chat.room(ids, how)
+            rows += [Row(place, replace(how, seed=row_seed(seeds[index], sample)), room) for sample in range(n)]
 
         def on_row(row: int, drawn: Drawn) -> None:
-            place, i = divmod(row, n)
-            index = indices[place]
-            groups[place][i] = Completion(
-                prompt=index,
-                sample=i,
-                prompt_ids=tuple(prompts[index]),
-                token_ids=drawn.token_ids,
-                logprobs=drawn.logprobs,
-                text=self._chat.decode(drawn.token_ids),
-                truncated=not drawn.ended,
+            place, sample = divmod(row, n)
+            groups.add(
+                Completion(
+                    prompt=indices[place],
+                    sample=sample,
+                    prompt_ids=tuple(prompts[indices[place]]),
+                    token_ids=drawn.token_ids,
+                    logprobs=drawn.logprobs,
+                    text=self._chat.decode(drawn.token_ids),
+                    truncated=not drawn.ended,
+                )
             )
-            if len(groups[place]) == n:
-                complete(index, [groups[place][j] for j in range(n)])
 
         Decoder(unwrapped(self._model), self._ends).run(list(prompts.values()), rows, on_row)
 
@@ -125,16 +112,3 @@ class HfRollouts:
     def close(self) -> None:
         """Lets go of the module. Closing twice is fine."""
         self._model = None
-
-
-def unwrapped(model: Any) -> Any:
-    """The causal model of transformers within `model`: without DDP, ``torch.compile`` and peft around it."""
-    while True:
-        inner = getattr(model, "_orig_mod", None)
-        if inner is None and type(model).__name__ in ("DistributedDataParallel", "DataParallel"):
-            inner = model.module
-        if inner is None and hasattr(model, "peft_config") and hasattr(model, "get_base_model"):
-            inner = model.get_base_model()
-        if inner is None:
-            return model
-        model = inner

@@ -81,3 +81,31 @@ def check(prompts: Sequence[Any], n: int, seeds: Sequence[int]) -> None:
         raise EngineError(f"n must be at least 1, not {n}")
     if len(seeds) != len(prompts):
         raise EngineError(f"{len(prompts)} prompts but {len(seeds)} seeds")
+
+
+class GroupsOfRows:
+    """Collects completions in any order, and tells `on_group` of each group that is complete."""
+
+    def __init__(self, n_prompts: int, n: int, on_group: OnGroup | None):
+        self._n = n
+        self._on_group = on_group
+        self._groups: list[dict[int, Completion]] = [{} for _ in range(n_prompts)]
+
+    def add(self, completion: Completion) -> None:
+        """Takes one completion in."""
+        group = self._groups[completion.prompt]
+        group[completion.sample] = completion
+        if len(group) == self._n and self._on_group is not None:
+            self._on_group(completion.prompt, self._ordered(group))
+
+    def failed(self, prompt: int, error: str) -> None:
+        """Fills the group of a prompt that cannot be answered."""
+        for sample in range(self._n):
+            self.add(Completion(prompt=prompt, sample=sample, error=error))
+
+    def complete(self) -> list[list[Completion]]:
+        """All groups, which must be complete."""
+        return [self._ordered(group) for group in self._groups]
+
+    def _ordered(self, group: dict[int, Completion]) -> list[Completion]:
+        return [group[sample] for sample in range(self._n)]
