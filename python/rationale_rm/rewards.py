@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from rationale_rm import _core as core
 from rationale_rm.judge import NO_REFERENCES, Judge, loop, match_results
-from rationale_rm.types import VERDICT_TEXTS, Critique, GenrmStatus, MatchRequest, MatchResult, Pair, RewardBatch
+from rationale_rm.types import (
+    REWARD_COLUMNS,
+    VERDICT_TEXTS,
+    Critique,
+    GenrmStatus,
+    MatchRequest,
+    MatchResult,
+    Pair,
+    RewardBatch,
+)
 
 RewardMode = Literal["product", "sum", "rationale", "outcome", "papo", "gdpo", "gdpo_batch"]
 """How outcome and rationale become a reward (`hybrid_reward`), or advantages at once (``papo``, ``gdpo``)."""
@@ -206,6 +215,28 @@ class RationaleReward:
         )
         return await loop.hop(self._score(rows))
 
+    def join(self, batches: Sequence[RewardBatch]) -> RewardBatch:
+        """What `score` gave for the parts of a step, as one batch: its advantages are those of the whole, which
+        matters where they are normalised over a batch.
+
+        A group must lie within one part. Raises `JudgeFailureError` as `score` does, for the whole, an answer counted
+        for each critique.
+        """
+        columns = {
+            name: np.concatenate([getattr(batch, name) for batch in batches]) if batches else np.zeros(0, dtype)
+            for name, dtype in REWARD_COLUMNS.items()
+        }
+        ids = tuple(critique_id for batch in batches for critique_id in batch.critique_ids)
+        errors = tuple(error for batch in batches for error in batch.errors)
+        malformed = columns["status"] != int(GenrmStatus.OK)
+        columns["advantage"] = self._advantages(
+            columns["reward"], columns["rationale"], columns["outcome"], malformed, columns["group"]
+        )
+        whole = RewardBatch(id=_digest(ids), critique_ids=ids, errors=errors, **columns)  # type: ignore[arg-type]
+        failed = [errors[row] for row in np.flatnonzero(whole.judged & ~whole.answered).tolist()]
+        self._check(failed, int(whole.judged.sum()), whole)
+        return whole
+
     async def _score(self, rows: _Rows) -> RewardBatch:
         unknown = np.array([why is not None for why in rows.unknown], dtype=bool)
         malformed = (rows.status != int(GenrmStatus.OK)) & ~unknown
@@ -323,24 +354,32 @@ class RationaleReward:
         if self.max_length is not None and rows.lengths is not None:
             shaping = shaping + core.length_reward(rows.lengths, max_length=self.max_length, buffer=self.length_buffer)
         reward = reward + shaping
+        return reward, self._advantages(reward, rationale, outcome, malformed, rows.group)
+
+    def _advantages(
+        self, reward: Floats, rationale: Floats, outcome: Floats, malformed: Bools, group: NDArray[np.int64]
+    ) -> Floats:
+        mode = self.mode
         if mode in ("papo", "gdpo", "gdpo_batch"):
             both = np.stack([outcome, np.where(malformed, 0.0, rationale)], axis=1)
             both[malformed, 0] = 0.0
-            weights = None if mode == "papo" else [1 - weight, weight]
-            advantage = core.group_advantages(both, rows.group, method=mode, weights=weights)
-        else:
-            advantage = core.group_advantages(reward, rows.group, method=self.advantage)
-        return reward, advantage
+            weights = None if mode == "papo" else [1 - self.weight, self.weight]
+            return core.group_advantages(both, group, method=mode, weights=weights)
+        return core.group_advantages(reward, group, method=self.advantage)
 
     def _check_failures(self, results: Mapping[int, MatchResult], batch: RewardBatch) -> None:
-        failed = [result for result in results.values() if not result.answered]
-        if not failed or len(failed) <= self.max_failure_rate * len(results):
+        failed = [result.error for result in results.values() if not result.answered]
+        self._check(failed, len(results), batch)
+
+    def _check(self, failed: Sequence[str | None], n_asked: int, batch: RewardBatch) -> None:
+        """Raises `JudgeFailureError` where the `failed` calls, each by its cause, are too many of `n_asked`."""
+        if not failed or len(failed) <= self.max_failure_rate * n_asked:
             return
-        causes = Counter((result.error or "unreadable").partition(":")[0] for result in failed)
+        causes = Counter((error or "unreadable").partition(":")[0] for error in failed)
         listed = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
         raise JudgeFailureError(
-            f"the judge {self.judge.name} failed for {len(failed)} of {len(results)} answers ({listed}), more than "
-            f"max_failure_rate {self.max_failure_rate:g}; the last: {failed[-1].error}",
+            f"the judge {self.judge.name} failed for {len(failed)} of {n_asked} answers ({listed}), more than "
+            f"max_failure_rate {self.max_failure_rate:g}; the last: {failed[-1]}",
             batch,
         )
 

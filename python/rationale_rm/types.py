@@ -361,13 +361,18 @@ class RewardBatch(Record):
 
     def __post_init__(self) -> None:
         """Raises `SchemaError` unless all columns are as long as `critique_ids`."""
-        for name in _REWARD_COLUMNS:
+        for name in REWARD_COLUMNS:
             shape = getattr(self, name).shape
             if shape != (len(self.critique_ids),):
                 raise SchemaError(f"RewardBatch.{name} has shape {shape}, expected ({len(self.critique_ids)},)")
 
     def __len__(self) -> int:
         return len(self.critique_ids)
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Whether nothing is known to be missing: there is no entry in `errors`."""
+        return np.array([error is None for error in self.errors], dtype=np.bool_)
 
     @property
     def mean_rc(self) -> float:
@@ -383,13 +388,13 @@ class RewardBatch(Record):
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
-        dtype = _REWARD_COLUMNS.get(name)
+        dtype = REWARD_COLUMNS.get(name)
         if dtype is None:
             return _tuples(value)
         return np.array([np.nan if item is None else item for item in value], dtype=dtype)
 
 
-_REWARD_COLUMNS: Final[Mapping[str, Any]] = {
+REWARD_COLUMNS: Final[Mapping[str, Any]] = {
     "group": np.int64,
     "verdict": np.int8,
     "outcome": np.float64,

@@ -55,6 +55,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+def begin(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Runs `work` on the loop, and gives the future of what comes of it."""
+    return asyncio.run_coroutine_threadsafe(work, _running_loop())
+
+
 def later(work: Coroutine[Any, Any, Any]) -> None:
     """Runs `work`, which closes something, without waiting for it; the end of the interpreter waits."""
     future = asyncio.run_coroutine_threadsafe(work, _running_loop())

@@ -10,6 +10,7 @@ items alone).
 """
 
 from rationale_rm.metrics.critiques import critiques
+from rationale_rm.metrics.disagreement import Favours, disagreement, favours_by_words
 from rationale_rm.metrics.evaluate import compare, evaluate
 from rationale_rm.metrics.lexical import match_lexical
 from rationale_rm.metrics.matches import match_recorded, match_requests, read_judge
@@ -46,6 +47,7 @@ __all__ = [
     "REFERENCE_MAX_REASONS",
     "Comparison",
     "Difference",
+    "Favours",
     "Figure",
     "Format",
     "Judge",
@@ -57,7 +59,9 @@ __all__ = [
     "Settings",
     "compare",
     "critiques",
+    "disagreement",
     "evaluate",
+    "favours_by_words",
     "match_lexical",
     "match_recorded",
     "match_requests",

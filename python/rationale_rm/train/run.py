@@ -1,0 +1,214 @@
+"""All that the loop works with, and what it does between steps: records, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rationale_rm._core import RationaleError
+from rationale_rm.judge import Judge
+from rationale_rm.rewards import RationaleReward
+from rationale_rm.train import checkpoint, policy
+from rationale_rm.train.batches import Prompts
+from rationale_rm.train.checkpoint import State
+from rationale_rm.train.judging import Remembering
+from rationale_rm.train.pairs import Pairs
+from rationale_rm.train.processes import Processes
+from rationale_rm.train.recipe import Recipe
+from rationale_rm.train.signals import Stop
+from rationale_rm.train.tracking import Metrics, Progress, flat
+
+
+class TrainingError(RationaleError):
+    """Training cannot begin or go on."""
+
+    started = False
+    """Whether steps were done before."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop, and has saved where it stands."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What is the same in all steps, and where the run stands."""
+
+    recipe: Recipe
+    folder: Path
+    accelerator: Any
+    processes: Processes
+    pairs: Pairs
+    prompts: Prompts
+    tokenizer: Any
+    policy: Any
+    """The `Policy`, wrapped for several processes where there are any."""
+    reward: RationaleReward
+    judge: Remembering
+    evaluation_judge: Judge
+    metrics: Metrics | None
+    """None in all processes but the first."""
+    progress: Progress
+    stop: Stop
+    state: State
+    lock: Any
+    optimiser: Any = None
+    rollouts: Any = None
+    reference: Any = None
+    generators: Mapping[str, Any] = field(default_factory=checkpoint.generators)
+    """Those at the last point from which the run can go on."""
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def bare(self) -> policy.Policy:
+        """The policy without what is around it."""
+        found: policy.Policy = self.accelerator.unwrap_model(self.policy)
+        return found
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors go."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    @property
+    def pad(self) -> int:
+        """The token that fills rows up; no model sees it from where it counts."""
+        return int(self.tokenizer.pad_token_id or 0)
+
+    @contextlib.contextmanager
+    def sampling(self) -> Iterator[None]:
+        """The numbers that the trainer computes in are those that it samples in."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.model.dtype == "bfloat16"):
+            yield
+
+    def gathering(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients are added up over micro-batches, and exchanged between processes with the last one of an update."""
+        if last or self.processes.n == 1:
+            return contextlib.nullcontext()
+        context: AbstractContextManager[None] = self.accelerator.no_sync(self.policy)
+        return context
+
+    def note(self, text: str) -> None:
+        """Says something, once for all processes."""
+        self.progress.note(text)
+
+    def record(self, record: Mapping[str, Any], figures: str) -> None:
+        """A step is done: its record is written, and shown by its `figures`."""
+        self.state = replace(self.state, phase=record["phase"], step=record["step"], records=self.state.records + 1)
+        self._write(record)
+        self.progress.step(record["step"], figures)
+
+    def evaluated(self, record: Mapping[str, Any]) -> None:
+        """An evaluation is done; the best one on the validation pairs is remembered."""
+        self.state = replace(self.state, evaluated=record["step"], records=self.state.records + 1)
+        figure = record[self.recipe.output.best_by]
+        value = figure["value"] if isinstance(figure, Mapping) else figure
+        best = self.state.best_value
+        if record["split"] == "validation" and value is not None and (best is None or value > best):
+            self.state = replace(self.state, best_step=record["step"], best_value=value)
+        self._write(record)
+
+    def save_if_due(self, last: bool) -> None:
+        """Saves every so many steps, at the best and at the last one, and when asked to stop, which raises
+        `StoppedError`.
+        """
+        asked = self.processes.any(self.stop.requested)
+        every = self.recipe.output.save_every
+        best = self.state.phase == "grpo" and self.state.best_step == self.state.step
+        if last or asked or best or (every is not None and self.state.step % every == 0):
+            self.save()
+        if asked:
+            raise StoppedError
+
+    def save(self, *, as_it_was: bool = False) -> None:
+        """Writes a checkpoint of where the run stands; `as_it_was`: with the generators of the last step's end, for a
+        step that was given up.
+        """
+        if not as_it_was:
+            self.generators = checkpoint.generators()
+        state = replace(self.state, seconds=self.state.seconds + time.monotonic() - self.began)
+        optimiser = self._optimiser_state()
+        weights = self._weights()
+        generators = self.processes.gather([self.generators])
+        if self.processes.is_main:
+            if self.metrics is not None:
+                self.metrics.sync()
+            checkpoint.save(
+                self.folder,
+                state,
+                lambda folder: policy.save(self.bare.model, self.tokenizer, folder, weights),
+                optimiser,
+                generators,
+            )
+            checkpoint.keep(self.folder, state, self.recipe.output.keep_last)
+        self.processes.wait()
+
+    def restore(self, path: Path) -> None:
+        """Takes the optimiser's states and the generators from a checkpoint; the weights were loaded from it."""
+        from torch.distributed.checkpoint.state_dict import set_optimizer_state_dict
+
+        states = checkpoint.read_optimiser(path)
+        if states:
+            inner = self.optimiser.optimizer
+            whole = _optimiser_state_dict(self.policy, inner)
+            set_optimizer_state_dict(self.policy, inner, {**whole, "state": states}, options=_whole())
+        checkpoint.set_generators(checkpoint.read_generators(path, self.processes.rank))
+        self.generators = checkpoint.generators()
+
+    def close(self) -> None:
+        """Closes the files and gives the terminal back."""
+        if self.rollouts is not None:
+            self.rollouts.close()
+        if self.metrics is not None:
+            self.metrics.close()
+        if self.recipe.output.trackers:
+            self.accelerator.end_training()
+        self.progress.close()
+        if self.lock is not None:
+            self.lock.close()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        if self.metrics is not None:
+            self.metrics.write(record)
+        if self.recipe.output.trackers:
+            before = (
+                0 if record["phase"] == "warm_start" or self.recipe.warm_start is None else self.recipe.warm_start.steps
+            )
+            phase = record["phase"]
+            values = {key: value for key, value in record.items() if key not in ("phase", "step")}
+            self.accelerator.log(flat(values, f"{phase}/"), step=before + record["step"])
+
+    def _optimiser_state(self) -> Mapping[str, Any]:
+        inner = self.optimiser.optimizer
+        return _optimiser_state_dict(self.policy, inner)["state"] if inner.state else {}
+
+    def _weights(self) -> dict[str, Any] | None:
+        """The weights by their names in the model, where they are spread over processes; else None."""
+        if str(self.accelerator.distributed_type) != "DistributedType.FSDP":
+            return None
+        from torch.distributed.checkpoint.state_dict import get_model_state_dict
+
+        found = get_model_state_dict(self.policy, options=_whole())
+        return {name.removeprefix("model."): weight for name, weight in found.items()}
+
+
+def _whole() -> Any:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
+
+    return StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
+
+
+def _optimiser_state_dict(module: Any, optimiser: Any) -> dict[str, Any]:
+    """The optimiser's states by parameter names, whole also where they are spread over processes."""
+    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
+
+    found: dict[str, Any] = get_optimizer_state_dict(module, optimiser, options=_whole())
+    return found
