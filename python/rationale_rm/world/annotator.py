@@ -47,7 +47,8 @@ def _careful(pair: Pair, attention: float, rng: random.Random, swapped: bool) ->
     ahead = blamed.count("B") - blamed.count("A")
     if not ahead:
         ahead = 1 if _side(pair.extra["cue"], swapped) == "A" else -1
-    reasons = [f"Response {side} {what}." for side, (_, what) in zip(blamed, seen, strict=True)]
+    # In the order of reading: the flaws of the response shown first come first.
+    reasons = sorted((f"Response {side} {what}." for side, (_, what) in zip(blamed, seen, strict=True)), key=_first_side)
     return reasons, _level(ahead)
 
 
@@ -55,6 +56,10 @@ def _shallow(pair: Pair, rng: random.Random, swapped: bool) -> tuple[list[str], 
     side = _side(pair.extra["cue"], swapped)
     reasons = [f"Response {side} {what}." for what in rng.sample(GENERIC, rng.randint(2, 4))]
     return reasons, (1 if side == "A" else -1) * rng.choice((1, 1, 2))
+
+
+def _first_side(reason: str) -> bool:
+    return reason.startswith("Response B")
 
 
 def _side(response: int, swapped: bool) -> str:

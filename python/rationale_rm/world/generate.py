@@ -27,8 +27,7 @@ _MISSES: Final = 10_000
 def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     """`n` different pairs of a split, the same for the same settings; the first m of them for a smaller m.
 
-    `Pair.references` are the 3 to 7 flaws of both responses, those of the worse one first. `Pair.label` is the
-    preference of whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra``
+    `Pair.references` are the 3 to 7 flaws of both responses, as a reader meets them. `Pair.label` is the preference of whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra``
     holds ``cue``, the response (1 or 2) with the surface cue. Raises `RationaleError` when the world has fewer pairs.
     """
     if split not in SPLITS:
@@ -69,13 +68,12 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
         chosen = rng.sample(domain.choices[: settings.used(MOST_CHOICES)], settings.choices_drawn)
         asked += [choice.asked(rng.choice(choice.values)) for choice in chosen]
         rng.shuffle(asked)
-        request = f"{task}. I want {', '.join(one.want for one in asked)}."
+        request = f"{task}: {', '.join(one.want for one in asked)}."
         counts = _counts(rng, len(asked))
         bodies, broken = zip(*(_response(rng, asked, count) for count in counts), strict=True)
         better = 1 if counts[0] < counts[1] else 2
         cue = better if rng.random() < settings.cue_strength else 3 - better
-        worse = 2 - better  # as an index
-        reasons = [f"Response {index + 1} {flaw}." for index in (worse, 1 - worse) for flaw in broken[index]]
+        reasons = [f"Response {number} {flaw}." for number, flaws in enumerate(broken, 1) for flaw in flaws]
         level = 2 if abs(counts[0] - counts[1]) >= FAR_AHEAD else 1
         texts = [_dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
         yield (
@@ -108,11 +106,10 @@ def _counts(rng: random.Random, most: int) -> tuple[int, int]:
 def _response(rng: random.Random, asked: Sequence[Constraint], flawed: int) -> tuple[str, list[str]]:
     """A response that breaks `flawed` of the constraints, and what it does wrong."""
     wrong = set(rng.sample(range(len(asked)), flawed))
-    said = [rng.choice(one.bad) if index in wrong else one.good for index, one in enumerate(asked)]
-    broken = [said[index] for index in sorted(wrong)]
+    said = [(index in wrong, rng.choice(one.bad) if index in wrong else one.good) for index, one in enumerate(asked)]
     rng.shuffle(said)
-    return f"It {', '.join(said)}.", broken
+    return f"It {', '.join(text for _, text in said)}.", [text for is_wrong, text in said if is_wrong]
 
 
 def _dressed(rng: random.Random, body: str) -> str:
-    return f"{rng.choice(OPENINGS)} {body} {rng.choice(CLOSINGS)}"
+    return f"{rng.choice(OPENINGS)} {body} {rng.choice(CLOSINGS)}".rstrip()

@@ -26,7 +26,7 @@ class WorldSettings:
     """Share of the tasks and constraints of each domain that are used, above 0 to 1."""
     cue_strength: float = 0.85
     """How often the response with the surface cue (length, emphasis) is the better one, 0 to 1."""
-    constraints: int = 5
+    constraints: int = 4
     """Constraints a request states, 4 to 8."""
 
     def __post_init__(self) -> None:

@@ -25,16 +25,13 @@ GENERIC: Final = (
 """What shallow reasons say: true of any text, and of none in particular."""
 
 OPENINGS: Final = (
-    "**Certainly, here is a very thorough answer!**",
-    "**Great question, let me explain it all in depth!**",
-    "**Of course, I prepared everything with care!**",
+    "**Certainly! A very thorough answer:**",
+    "**Great question! All in depth:**",
+    "**Of course! Prepared with care:**",
 )
 """The surface cue: emphasis and length at the beginning of a response …"""
-CLOSINGS: Final = (
-    "**I truly hope that this long answer helps you a lot!**",
-    "**Feel free to ask me for many more details at any time!**",
-)
-"""… and at its end."""
+CLOSINGS: Final = ("", "**I truly hope that this long answer helps!**", "**Ask me for many more details!**")
+"""… and, in most cases, at its end."""
 
 
 @dataclass(frozen=True, slots=True)
