@@ -30,6 +30,7 @@ CASES = (
     "bootstrap_ci",
     "judge_client_throughput",
     "vllm_judging",
+    "logprob_peak_memory",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

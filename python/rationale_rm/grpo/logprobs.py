@@ -8,12 +8,10 @@ import torch
 
 from rationale_rm._core import RationaleError
 
-ROWS: Final = 2048
-"""Tokens at a time."""
-COLUMNS: Final = {"cpu": 1024}
-"""Vocabulary entries at a time, by device type: a tile should stay in a CPU's cache but fill an accelerator."""
-MANY_COLUMNS: Final = 16384
-"""The same on other devices."""
+TILE: Final = {"cpu": (1024, 2048)}
+"""Tokens and vocabulary entries at a time, by device type. 8 MiB of float32: a tile stays in a CPU's last cache."""
+LARGE_TILE: Final = (2048, 8192)
+"""The same on other devices, which are not kept busy by less. 64 MiB."""
 _HALF: Final = frozenset({torch.float16, torch.bfloat16})
 
 
@@ -30,10 +28,10 @@ def token_logprobs(
     """Log-probability and entropy of each target under softmax((hidden @ weight.T + bias) / temperature).
 
     The logits [n, V] exist neither in the forward pass nor in the backward pass, which computes them anew: both go
-    through tiles of at most 2,048 tokens and `chunk` vocabulary entries, of which two exist at a time. Log-sum-exp and
-    entropy are kept up from tile to tile (online softmax, arXiv 1805.02867). Products are accumulated in float32
-    whatever the dtype of `hidden`, and so are the gradients over tiles; each part of the weight's gradient is
-    finished before the next is begun, so that one of a narrower weight needs no float32 copy.
+    through tiles of at most 1,024 tokens (2,048 on accelerators) and `chunk` vocabulary entries, of which two exist at
+    a time. Log-sum-exp and entropy are kept up from tile to tile (online softmax, arXiv 1805.02867). Products are
+    accumulated in float32 whatever the dtype of `hidden`, and so are the gradients over tiles; each part of the
+    weight's gradient is finished before the next is begun, so a bfloat16 weight's needs no float32 copy.
 
     Args:
         hidden: Hidden states that predict the targets, [n, d], float32, bfloat16 or float16.
@@ -42,7 +40,7 @@ def token_logprobs(
         targets: int64 [n], each in 0..V-1.
         bias: [V].
         temperature: What the logits are divided by, > 0.
-        chunk: Vocabulary entries at a time. None: 1,024 on a CPU, 16,384 elsewhere.
+        chunk: Vocabulary entries at a time. None: 2,048 on a CPU, 8,192 elsewhere.
         accumulate: Adds the weight's gradient to ``weight.grad`` itself, chunk by chunk, instead of making one that
             autograd then adds: one [V, d] less. Only for a weight that is a leaf, in a plain ``backward()``;
             ``torch.autograd.grad`` and hooks on the weight would not see it.
@@ -65,9 +63,10 @@ def token_logprobs(
         raise RationaleError(f"chunk is {chunk}: expected at least 1")
     if accumulate and weight.requires_grad and not weight.is_leaf:
         raise RationaleError("accumulate needs a weight that is a leaf: this one was computed from others")
-    columns = chunk or COLUMNS.get(hidden.device.type, MANY_COLUMNS)
+    rows, columns = TILE.get(hidden.device.type, LARGE_TILE)
+    columns = min(columns if chunk is None else chunk, weight.shape[0])
     found: tuple[torch.Tensor, torch.Tensor] = _TokenLogprobs.apply(
-        hidden, weight, bias, targets, 1 / temperature, min(columns, weight.shape[0]), accumulate
+        hidden, weight, bias, targets, 1 / temperature, rows, columns, accumulate
     )
     return found
 
@@ -86,11 +85,12 @@ class _TokenLogprobs(torch.autograd.Function):  # type: ignore[misc]
         bias: torch.Tensor | None,
         targets: torch.Tensor,
         inverse: float,
+        n_rows: int,
         columns: int,
         accumulate: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         n, size = hidden.shape[0], weight.shape[0]
-        tiles = _Tiles(hidden, columns)
+        tiles = _Tiles(hidden, n_rows, columns)
         peak = hidden.new_full((n,), float("-inf"), dtype=torch.float32)
         # Σ exp(z − peak), and Σ exp(z − peak)(z − peak).
         total, weighted, chosen = (hidden.new_zeros(n, dtype=torch.float32) for _ in range(3))
@@ -116,7 +116,7 @@ class _TokenLogprobs(torch.autograd.Function):  # type: ignore[misc]
         # log p = z − log_z; H = −Σ p log p = log Σ − Σ p (z − peak).
         entropy = log_sum - weighted / total
         ctx.save_for_backward(hidden, weight, bias, targets, log_z, entropy)
-        ctx.inverse, ctx.columns, ctx.accumulate = inverse, columns, accumulate
+        ctx.inverse, ctx.n_rows, ctx.columns, ctx.accumulate = inverse, n_rows, columns, accumulate
         ctx.set_materialize_grads(False)
         return chosen - log_z, entropy
 
@@ -128,7 +128,7 @@ class _TokenLogprobs(torch.autograd.Function):  # type: ignore[misc]
         hidden, weight, bias, targets, log_z, entropy = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         columns, size = ctx.columns, weight.shape[0]
-        tiles = _Tiles(hidden, columns)
+        tiles = _Tiles(hidden, ctx.n_rows, columns)
         into = _gradient(weight, ctx.accumulate) if needs_weight else None
         grad_hidden = torch.zeros_like(hidden, dtype=torch.float32) if needs_hidden else None
         grad_bias = torch.zeros(size, dtype=torch.float32, device=weight.device) if needs_bias else None
@@ -166,18 +166,18 @@ class _TokenLogprobs(torch.autograd.Function):  # type: ignore[misc]
             None if grad_hidden is None else grad_hidden.to(hidden.dtype),
             None if ctx.accumulate else into,
             None if grad_bias is None else grad_bias.to(bias.dtype),
-            *(None,) * 4,
+            *(None,) * 5,
         )
 
 
 class _Tiles:
     """Two tiles of float32, used over and over, and which rows are done together."""
 
-    def __init__(self, hidden: torch.Tensor, columns: int):
+    def __init__(self, hidden: torch.Tensor, n_rows: int, columns: int):
         n = hidden.shape[0]
-        self.rows = [slice(start, min(start + ROWS, n)) for start in range(0, n, ROWS)]
+        self.rows = [slice(start, min(start + n_rows, n)) for start in range(0, n, n_rows)]
         self._hidden = hidden
-        self._first, self._second = (hidden.new_empty(min(n, ROWS) * columns, dtype=torch.float32) for _ in range(2))
+        self._first, self._second = (hidden.new_empty(min(n, n_rows) * columns, dtype=torch.float32) for _ in range(2))
 
     def logits(self, rows: slice, part: torch.Tensor, bias: torch.Tensor | None, inverse: float) -> torch.Tensor:
         """Logits over temperature of some rows and vocabulary entries, in the first tile."""
