@@ -10,11 +10,14 @@ import typer
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import output
 from rationale_rm.data import STDIN
+from rationale_rm.extras import MissingExtraError
 
 if TYPE_CHECKING:
     from rationale_rm.train.recipe import Recipe
 
 DEFAULT: Final = "tiny-cpu"
+LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors")
+"""What the loop imports when it is loaded."""
 EPILOG: Final = """\
 Examples:
 
@@ -154,6 +157,10 @@ def _run(recipe: Recipe, resume: bool, quiet: bool) -> None:
         from rationale_rm.train.loop import train as run
 
         run(recipe, resume=resume)
+    except ModuleNotFoundError as error:
+        if error.name not in LIBRARIES:
+            raise
+        _refuse(MissingExtraError(error.name, "train"))
     except (RationaleError, ImportError, OSError) as error:
         if getattr(error, "started", False):  # steps were done, and saved
             output.fail(str(error))

@@ -9,14 +9,12 @@ import difflib
 from pathlib import Path
 from typing import Final
 
-import rationale_rm
-
 SUFFIX: Final = ".yaml"
 
 
 def recipes_folder() -> Path:
     """Where the shipped recipes lie. Raises `FileNotFoundError` for an installation without them."""
-    package = Path(rationale_rm.__file__).parent
+    package = Path(__file__).parents[2]
     checkout = package.parents[1]
     places = [checkout / "recipes"] if (checkout / "pyproject.toml").is_file() else []
     for folder in (*places, package / "recipes"):  # an editable build leaves a copy in the package, which ages
