@@ -1,14 +1,13 @@
-"""What the model is shown: pairs as prompts, in which order, and rows of tokens as micro-batches."""
+"""What the model is shown: pairs as prompts, and in which order."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
 
 from rationale_rm import prompts
 from rationale_rm._core import RationaleError
@@ -111,80 +110,3 @@ class Order:
         drawn = np.random.SeedSequence([self._seed, self._purpose, place]).generate_state(2, np.uint64)
         swapped = self._order == "swapped" or (self._order == "random" and bool(drawn[0] & np.uint64(1)))
         return Shown(pair, swapped, int(drawn[1]) >> 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A prompt and the tokens behind it that are scored."""
-
-    prompt: Sequence[int]
-    answer: Sequence[int]
-
-    def __len__(self) -> int:
-        return len(self.prompt) + len(self.answer)
-
-
-@dataclass(frozen=True, slots=True)
-class MicroBatch:
-    """Rows that go through the model together, padded on the right to the longest of them."""
-
-    rows: tuple[int, ...]
-    """Which of the rows that were given; empty for one that only keeps pace with other processes, and holds a
-    single token that must not count.
-    """
-    input_ids: torch.Tensor
-    """int64 (b, width)"""
-    places: torch.Tensor
-    """int64 (n,): which hidden state, counted through the flattened rows, predicts each answer token."""
-    targets: torch.Tensor
-    """int64 (n,): the answer tokens, row after row."""
-    mask: torch.Tensor
-    """bool (b, t): where the answer of a row has a token; its n cells, in order, are `targets`."""
-
-    def table(self, values: torch.Tensor) -> torch.Tensor:
-        """Values (n,) of the answer tokens as (b, t), 0 beside them."""
-        return torch.zeros(self.mask.shape, dtype=values.dtype, device=values.device).masked_scatter(self.mask, values)
-
-
-def micro_batches(lengths: Sequence[int], budget: int, n_processes: int = 1) -> list[list[list[int]]]:
-    """Deals rows of these lengths out to micro-batches of at most `budget` tokens with padding: for each process a list
-    of lists of rows, as many for each and at least one, the missing ones empty.
-
-    Rows of like length go together, so that there is little padding; a row longer than the budget goes alone.
-    """
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    total = sum(lengths)
-    budget = min(budget, max(-(-total // n_processes), 1))  # work for every process
-    dealt: list[list[int]] = []
-    width = 0
-    for row in order:
-        if not dealt or (len(dealt[-1]) + 1) * width > budget:
-            dealt.append([])
-            width = lengths[row]
-        dealt[-1].append(row)
-    dealt += [[] for _ in range(-len(dealt) % n_processes or (0 if dealt else n_processes))]
-    return [dealt[process::n_processes] for process in range(n_processes)]
-
-
-def micro_batch(rows: Sequence[int], tokens: Sequence[Tokens], pad: int, device: Any) -> MicroBatch:
-    """The micro-batch of these `rows` of `tokens`."""
-    held = [tokens[row] for row in rows] or [Tokens((pad,), (pad,))]
-    width = max(map(len, held))
-    ids = np.full((len(held), width), pad, dtype=np.int64)
-    mask = np.zeros((len(held), max(len(one.answer) for one in held)), dtype=bool)
-    places, targets = [], []
-    for place, one in enumerate(held):
-        prompt, answer = one.prompt, one.answer
-        ids[place, : len(prompt)] = prompt
-        ids[place, len(prompt) : len(prompt) + len(answer)] = answer
-        mask[place, : len(answer)] = True
-        first = place * width + len(prompt) - 1
-        places.append(np.arange(first, first + len(answer)))
-        targets.append(np.asarray(answer, dtype=np.int64))
-    return MicroBatch(
-        rows=tuple(rows),
-        input_ids=torch.from_numpy(ids).to(device),
-        places=torch.from_numpy(np.concatenate(places)).to(device),
-        targets=torch.from_numpy(np.concatenate(targets)).to(device),
-        mask=torch.from_numpy(mask).to(device),
-    )

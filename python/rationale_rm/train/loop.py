@@ -21,11 +21,12 @@ import torch
 from rationale_rm.grpo import Denominators, LossStats, grpo_loss
 from rationale_rm.rollout import Completion, HfRollouts
 from rationale_rm.train import checkpoint, policy
-from rationale_rm.train.batches import Shown, Tokens, micro_batch, micro_batches
+from rationale_rm.train.batches import Shown
 from rationale_rm.train.begin import START, begin, order
 from rationale_rm.train.evaluate import evaluate
 from rationale_rm.train.figures import step_record
 from rationale_rm.train.judging import JudgeOutageError, Scoring
+from rationale_rm.train.packing import Tokens, micro_batch, micro_batches
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.run import Run, StoppedError, TrainingError
 from rationale_rm.train.samples import write_groups
@@ -268,16 +269,17 @@ def add_logprobs(run: Run, answers: Sequence[Answer]) -> None:
 def scored(run: Run, module: Any, answers: Sequence[Answer]) -> list[list[float]]:
     """The log-probability of each token of each answer under `module`, computed by all processes together."""
     tokens = [one.tokens for one in answers]
-    dealt = micro_batches([len(row) for row in tokens], run.recipe.optimiser.micro_batch_tokens, run.processes.n)
+    budget = run.recipe.optimiser.micro_batch_tokens
+    dealt = micro_batches(tokens, budget, run.processes.n, packed=run.bare.packs)
     found: list[tuple[int, list[float]]] = []
     training = module.training
     module.eval()
     with torch.no_grad():
-        for rows in dealt[run.processes.rank]:
-            batch = micro_batch(rows, tokens, run.pad, run.device)
-            logprobs, _ = module(batch.input_ids, batch.places, batch.targets, run.recipe.rollout.temperature)
+        for lanes in dealt[run.processes.rank]:
+            batch = micro_batch(lanes, tokens, run.pad, run.device)
+            logprobs, _ = module(batch, run.recipe.rollout.temperature)
             table = batch.table(logprobs).tolist()
-            found += [(row, line[: len(tokens[row].answer)]) for row, line in zip(rows, table, strict=False)]
+            found += [(row, line[: len(tokens[row].answer)]) for row, line in zip(batch.rows, table, strict=False)]
     module.train(training)
     by_row = dict(run.processes.gather(found))
     return [by_row[row] for row in range(len(answers))]
@@ -318,15 +320,15 @@ def backward(run: Run, answers: Sequence[Answer]) -> LossStats:
     whole = Denominators(rows=len(learnt), tokens=sum(len(one.completion.token_ids) for one in learnt))
     moving = [one for one in learnt if one.advantage != 0 or how.beta > 0]
     tokens = [one.tokens for one in moving]
-    dealt = micro_batches([len(row) for row in tokens], run.recipe.optimiser.micro_batch_tokens, run.processes.n)
+    budget = run.recipe.optimiser.micro_batch_tokens
+    dealt = micro_batches(tokens, budget, run.processes.n, packed=run.bare.packs)
     mine = dealt[run.processes.rank]
     stats = LossStats()
-    for number, rows in enumerate(mine):
-        batch = micro_batch(rows, tokens, run.pad, run.device)
+    for number, lanes in enumerate(mine):
+        batch = micro_batch(lanes, tokens, run.pad, run.device)
+        rows = batch.rows
         with run.gathering(number + 1 == len(mine)):
-            logprobs, entropies = run.policy(
-                batch.input_ids, batch.places, batch.targets, run.recipe.rollout.temperature
-            )
+            logprobs, entropies = run.policy(batch, run.recipe.rollout.temperature)
             share, found = grpo_loss(
                 batch.table(logprobs),
                 column(run, batch, [moving[row].old for row in rows]),

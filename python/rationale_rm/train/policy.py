@@ -15,7 +15,9 @@ from rationale_rm.engine import EngineError
 from rationale_rm.engine.chat import ChatTokenizer
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.grpo import token_logprobs
-from rationale_rm.rollout.hf import unwrapped
+from rationale_rm.rollout import unwrapped
+from rationale_rm.train import packing
+from rationale_rm.train.packing import MicroBatch
 from rationale_rm.train.recipe import Recipe
 
 ADAPTER: Final = "adapter_config.json"
@@ -37,6 +39,8 @@ class Policy(torch.nn.Module):  # type: ignore[misc]
         self.model = model
         self.bfloat16 = bfloat16
         self.scale = _logit_scale(unwrapped(model))
+        self.packs = _packs(unwrapped(model))
+        """Whether answers to one prompt may share a sequence."""
 
     @property
     def device(self) -> torch.device:
@@ -44,23 +48,20 @@ class Policy(torch.nn.Module):  # type: ignore[misc]
         device: torch.device = next(self.model.parameters()).device
         return device
 
-    def forward(
-        self, input_ids: torch.Tensor, places: torch.Tensor, targets: torch.Tensor, temperature: float = 1.0
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability and entropy of each target, float32 (n,).
+    def forward(self, batch: MicroBatch, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probability and entropy of each of ``batch.targets``, float32 (n,).
 
-        `input_ids` is int64 (rows, width), padded on the right, which no earlier token of a causal model sees.
-        `places` (n,) says which hidden state, counted through the flattened rows, predicts each of `targets` (n,).
+        Padding stands on the right, where no earlier token of a causal model sees it.
         """
         base = unwrapped(self.model)
-        with torch.autocast(input_ids.device.type, torch.bfloat16, enabled=self.bfloat16):
-            states = base.get_decoder()(input_ids=input_ids, use_cache=False).last_hidden_state
+        with torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=self.bfloat16):
+            states = _states(base, batch)
         head = base.get_output_embeddings()
-        states = states.flatten(0, 1)[places]
+        states = states.flatten(0, 1)[batch.places]
         weight, bias = head.weight, head.bias
         if self.bfloat16:
             states, weight = states.to(torch.bfloat16), weight.to(torch.bfloat16)
-        return token_logprobs(states, weight, targets, bias=bias, temperature=temperature / self.scale)
+        return token_logprobs(states, weight, batch.targets, bias=bias, temperature=temperature / self.scale)
 
     @contextlib.contextmanager
     def without_adapters(self) -> Iterator[None]:
@@ -133,7 +134,7 @@ def _with_adapters(model: Any, recipe: Recipe, adapters: str | os.PathLike[str] 
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=modules[0] if len(modules) == 1 else list(modules),
+            target_modules=list(modules) if modules != ("all-linear",) else "all-linear",  # one text is a pattern
             task_type="CAUSAL_LM",
         ),
     )
@@ -178,6 +179,43 @@ def _logit_scale(base: Any) -> float:
         f"the logits of {type(base).__name__} are no multiple of its output projection (capped or otherwise "
         "transformed), and log-probabilities are computed from that: train another model"
     )
+
+
+def _states(base: Any, batch: MicroBatch) -> Any:
+    """Hidden states (lanes, width, d) of the decoder."""
+    packed = {}
+    if batch.segments is not None:
+        mask = packing.attention_mask(batch.segments)
+        packed = {"attention_mask": mask, "position_ids": packing.positions(batch.segments)}
+    return base.get_decoder()(input_ids=batch.input_ids, use_cache=False, **packed).last_hidden_state
+
+
+def _packs(base: Any) -> bool:
+    """Whether two answers behind one prompt have the hidden states that each has by itself.
+
+    Only scaled-dot-product attention takes such a mask as it is, and some models (sliding windows, recurrent layers)
+    would not heed it; so it is tried.
+    """
+    if getattr(base.config, "_attn_implementation", None) != "sdpa":
+        return False
+    size = base.get_output_embeddings().weight.shape[0]
+    prompt = [token % size for token in range(1, _PROBE)]
+    rows = [packing.Tokens(prompt, [(3 * n + token) % size for token in range(_PROBE)]) for n in (1, 2)]
+    device = next(base.parameters()).device
+    training = base.training
+    base.eval()
+    try:
+        with torch.no_grad():
+            found = []
+            for lanes in ([(0, 1)], [(0,), (1,)]):
+                batch = packing.micro_batch(lanes, rows, 0, device)
+                found.append(_states(base, batch).flatten(0, 1)[batch.places].float())
+    except (TypeError, ValueError, RuntimeError):  # a decoder that takes no such mask
+        return False
+    finally:
+        base.train(training)
+    tolerance = _TOLERANCE.get(base.get_output_embeddings().weight.dtype, 0.05)
+    return bool(torch.allclose(*found, tolerance, tolerance * float(found[1].abs().max())))
 
 
 @contextlib.contextmanager

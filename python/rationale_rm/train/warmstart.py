@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rationale_rm._core import RationaleError
-from rationale_rm.train.batches import Order, Shown, Tokens, micro_batch, micro_batches
+from rationale_rm.train.batches import Order, Shown
+from rationale_rm.train.packing import Tokens, micro_batch, micro_batches
 from rationale_rm.train.pairs import Pairs
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.update import apply_gradients, set_lr
@@ -32,8 +33,9 @@ def demonstrations(recipe: Recipe, held: Pairs) -> Iterator[tuple[Shown, str]]:
         settings = world.AnnotatorSettings(careful=warm.careful, attention=warm.attention)
         order = Order(held.train, recipe.seed, recipe.prompt.order, purpose="warm_start")
         for number in itertools.count():
-            (shown,) = order.step(number, 1)
-            rng = random.Random(shown.seed)
+            place, which = divmod(number, warm.per_pair)
+            (shown,) = order.step(place, 1)
+            rng = random.Random(f"{shown.seed}/{which}")
             yield shown, world.demonstrate(shown.pair, settings, rng, swapped=shown.swapped)
     answered = _answered(recipe, held)
     order = Order([pair for pair, _ in answered], recipe.seed, "given", purpose="warm_start")
@@ -106,17 +108,18 @@ def warm_start(run: Run) -> None:
             tokens.append(Tokens(prompt, answer[: max(limit - len(prompt), 0)]))
         lr = set_lr(run.optimiser, warm.lr, step, warm.steps, warm.warmup_steps, warm.schedule)
         n_tokens = sum(len(row.answer) for row in tokens)
-        dealt = micro_batches([len(row) for row in tokens], recipe.optimiser.micro_batch_tokens, run.processes.n)
+        budget = recipe.optimiser.micro_batch_tokens
+        dealt = micro_batches(tokens, budget, run.processes.n, packed=run.bare.packs)
         mine = dealt[run.processes.rank]
         shares = [0.0, 0.0]
         loaded = time.monotonic()
-        for number, rows in enumerate(mine):
-            batch = micro_batch(rows, tokens, run.tokenizer.pad_token_id or 0, run.device)
+        for number, lanes in enumerate(mine):
+            batch = micro_batch(lanes, tokens, run.pad, run.device)
             with run.gathering(number + 1 == len(mine)):
-                logprobs, entropy = run.policy(batch.input_ids, batch.places, batch.targets)
-                loss = -(logprobs.sum() if rows else 0.0 * logprobs.sum()) / n_tokens
+                logprobs, entropy = run.policy(batch)
+                loss = -(logprobs.sum() if lanes else 0.0 * logprobs.sum()) / n_tokens
                 run.accelerator.backward(loss * run.processes.n)
-            if rows:
+            if lanes:
                 shares[0] += loss.item()
                 shares[1] += entropy.detach().sum().item() / n_tokens
         loss_value, entropy_value = run.processes.total(shares)

@@ -86,7 +86,7 @@ class World(Section):
     cue_strength: float = setting(
         0.85, "Share of pairs whose surface cue (length, emphasis) agrees with the label.", ge=0, le=1
     )
-    constraints: int = setting(5, "Constraints that a request states.", ge=4, le=8)
+    constraints: int = setting(4, "Constraints that a request states.", ge=4, le=8)
     seed: int = setting(0, "Seed of the pairs, apart from the run's: runs of several seeds share a world.", ge=0)
 
     def settings(self) -> WorldSettings:
@@ -143,6 +143,9 @@ class WarmStart(Section):
 
     steps: int = setting(300, "Updates.", unit="updates", ge=1)
     batch_size: int = setting(32, "Demonstrations an update.", unit="demonstrations", ge=1)
+    per_pair: int = setting(
+        1, "Different demonstrations of a pair in a row, by the world's annotators.", unit="demonstrations", ge=1
+    )
     lr: float = setting(1e-3, "Learning rate.", gt=0, le=1)
     warmup_steps: int = setting(20, "Updates over which lr rises from 0.", unit="updates", ge=0)
     schedule: Literal["constant", "linear", "cosine"] = setting("cosine", "Course of lr after that, to 0.")
