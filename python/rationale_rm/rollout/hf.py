@@ -10,12 +10,13 @@ from rationale_rm.engine import EngineError, Generation, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
 from rationale_rm.engine.chat import check as check_sampling
 from rationale_rm.engine.hf import end_tokens
+from rationale_rm.rollout.sharded import gathered
 from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, check, row_seed
 from rationale_rm.rollout.weights import unwrapped
 
 
 class HfRollouts:
-    """Samples from `model`, a causal model of transformers that may be wrapped by DDP or peft.
+    """Samples from `model`, a causal model of transformers that may be wrapped by DDP or peft, or sharded by FSDP2.
 
     There is nothing to sync: the module that is trained is the one that answers, in eval mode and without gradients
     while it does. `max_model_len` bounds prompt and answer together, in tokens (default: what the model was trained
@@ -72,7 +73,7 @@ class HfRollouts:
 
         order = sorted(encoded, key=lambda index: len(encoded[index]))  # like lengths together: little padding
         step = max(1, self._batch_size // n)
-        with sampling_mode(self._model):
+        with sampling_mode(self._model), gathered(self._model):
             for start in range(0, len(order), step):
                 chunk = {index: encoded[index] for index in order[start : start + step]}
                 self._chunk(chunk, n, how, seeds, groups)

@@ -1,0 +1,40 @@
+"""A module whose weights FSDP2 spreads over processes, made whole while each process samples at its own pace."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from rationale_rm.rollout.weights import unwrapped
+
+
+@contextlib.contextmanager
+def gathered(module: Any) -> Iterator[None]:
+    """Gathers all weights that ``fully_shard`` has spread within `module`, and spreads them again at the end.
+
+    Without it each step of a sampler would gather them anew, in all processes at once, and processes whose answers
+    are shorter would leave the others waiting for ever. Every process must enter and leave it together, and needs
+    room for the whole model. Afterwards weights are spread after each forward pass except those of the root, as
+    torch does it by default. Does nothing where nothing is spread.
+    """
+    import torch
+    from torch.distributed.fsdp import FSDPModule
+
+    parts = [part for part in module.modules() if isinstance(part, FSDPModule)]
+    if not parts:
+        yield
+        return
+    if parts[0] is not unwrapped(module):
+        # FSDP2 wants its root to run first, and a sampler runs the model within it.
+        with torch.no_grad():
+            module(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=next(module.parameters()).device))
+    try:
+        for part in parts:
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+        yield
+    finally:
+        for part in parts:
+            part.reshard()
+            part.set_reshard_after_forward(part is not parts[0], recurse=False)
