@@ -49,12 +49,16 @@ def token_logprobs(
         Both float32 [n], both with a gradient.
 
     Raises:
-        RationaleError: Shapes or temperature that make no sense, or `accumulate` with a weight that is no leaf.
+        RationaleError: Shapes, targets or a temperature that make no sense; `accumulate` with a weight that is no leaf.
     """
     if hidden.dim() != 2 or weight.dim() != 2 or hidden.shape[1] != weight.shape[1]:
         raise RationaleError(f"hidden must be [n, d] and weight [V, d], not {[*hidden.shape]} and {[*weight.shape]}")
     if targets.shape != hidden.shape[:1]:
         raise RationaleError(f"targets are {[*targets.shape]} for {hidden.shape[0]} hidden states")
+    if len(targets):
+        least, most = (int(end) for end in targets.aminmax())
+        if least < 0 or most >= weight.shape[0]:
+            raise RationaleError(f"targets reach from {least} to {most} in a vocabulary of {weight.shape[0]}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RationaleError(f"bias is {[*bias.shape]} for a vocabulary of {weight.shape[0]}")
     if not temperature > 0:

@@ -23,7 +23,7 @@ they always are in the whole batch, so the two are the same.
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
@@ -35,8 +35,6 @@ LossType = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
 """What the sum over tokens is divided by."""
 RatioLevel = Literal["token", "sequence"]
 """Whether a ratio is that of a token or of a whole completion."""
-
-_FIGURES: Final = torch.float64
 
 
 def ratios(
@@ -71,8 +69,8 @@ def sampler_weights(
     Truncated importance sampling (Ionides 2008), used between an inference engine and the trainer of the same weights.
     NaN of the sampler (it gave no log-probability) counts as no difference. Without `cap` the raw ratios.
     """
-    log_ratios = torch.nan_to_num(old_logprobs.detach().float() - sampler_logprobs.float(), nan=0.0)
-    weights = log_ratios.exp()
+    log_ratios = old_logprobs.detach().float() - sampler_logprobs.float()
+    weights = torch.where(log_ratios.isnan(), 0.0, log_ratios).exp()
     return weights if cap is None else weights.clamp(max=cap)
 
 
@@ -126,8 +124,9 @@ def grpo_loss(
         ``loss``, ``policy_loss``, ``kl_loss``, ``rows``, ``tokens``, ``rows_without_advantage``, ``rows_truncated``;
         means over tokens ``ratio``, ``log_ratio``, ``clip_low``, ``clip_high`` (shares of ratios that the clip has
         stopped; of completions with sequence ratios), ``kl``, ``entropy``, ``sampler_ratio`` (before the cap),
-        ``sampler_gap`` (|log π_old − log μ|), ``sampler_capped``, ``sampler_missing``; maxima ``ratio_max``,
-        ``sampler_ratio_max``, ``sampler_gap_max``.
+        ``sampler_gap`` (|log π_old − log μ|), ``sampler_capped`` (these three over tokens of which the sampler said
+        something), ``sampler_missing`` (the share of the others); maxima ``ratio_max``, ``sampler_ratio_max``,
+        ``sampler_gap_max``.
 
     Raises:
         RationaleError: Shapes that do not fit, an unknown choice, or denominators smaller than this part.
@@ -145,7 +144,7 @@ def grpo_loss(
     counts = counted(mask, advantages, truncated)
     policy = torch.where(counts, logprobs.float(), 0.0)
     old = torch.where(counts, old_logprobs.float(), 0.0)
-    gains = torch.nan_to_num(advantages.float(), nan=0.0)[:, None]
+    gains = torch.where(advantages.isnan(), 0.0, advantages.float())[:, None]
     r = ratios(policy, old, counts, ratio)
     clipped = r.clamp(1 - clip_low, 1 + clip_high)
     per_token = -torch.min(r * gains, clipped * gains)
@@ -158,19 +157,18 @@ def grpo_loss(
             per_token = per_token * weights.clamp(max=sampler_cap)
     scale = _scales(counts, loss, denominators, max_length)
     policy_share = (per_token * scale).sum()
-    share = policy_share
-
-    kl = None
+    kl, kl_share = None, torch.zeros_like(policy_share)
     if ref_logprobs is not None:
         kl = kl_k3(policy, torch.where(counts, ref_logprobs.float(), 0.0))
         if beta:
-            share = share + beta * ((kl * r if kl_ratio_correction else kl) * scale).sum()
+            kl_share = beta * ((kl * r if kl_ratio_correction else kl) * scale).sum()
+    share = policy_share + kl_share
     with torch.no_grad():
         stats = _Figures(counts)
         stats.totals(
             loss=share,
             policy_loss=policy_share,
-            kl_loss=share - policy_share,
+            kl_loss=kl_share,
             rows=counts.any(-1).sum(),
             tokens=counts.sum(),
             rows_without_advantage=torch.isnan(advantages).sum(),
@@ -188,12 +186,13 @@ def grpo_loss(
         if entropies is not None:
             stats.means(entropy=entropies)
         if weights is not None:
-            known = ~torch.isnan(sampler)
-            gaps = torch.where(known, (old - sampler).abs(), 0.0)
-            stats.means(sampler_ratio=weights, sampler_gap=gaps, sampler_missing=~known)
+            missing = sampler.isnan()
+            gaps = torch.where(missing, 0.0, (old - sampler).abs())
+            stats.means(among=~missing, sampler_ratio=weights, sampler_gap=gaps)
+            stats.means(sampler_missing=missing)
             stats.peaks(sampler_ratio_max=weights, sampler_gap_max=gaps)
             if sampler_cap is not None:
-                stats.means(sampler_capped=weights > sampler_cap)
+                stats.means(among=~missing, sampler_capped=weights > sampler_cap)
     return share, stats.all
 
 
@@ -217,26 +216,27 @@ class _Figures:
         self.all = LossStats({}, {}, {})
         self._counts = counts
         self._rows = counts.any(-1, keepdim=True)
+        self._dtype = torch.float32 if counts.device.type == "mps" else torch.float64  # MPS has no float64
 
     def _counted(self, values: torch.Tensor) -> torch.Tensor:
         return self._counts if values.shape == self._counts.shape else self._rows
 
     def totals(self, **values: torch.Tensor) -> None:
-        found = {name: value.detach().to(_FIGURES) for name, value in values.items()}
+        found = {name: value.detach().to(self._dtype) for name, value in values.items()}
         self.all += LossStats(totals=found)
 
-    def means(self, **values: torch.Tensor) -> None:
+    def means(self, *, among: torch.Tensor | None = None, **values: torch.Tensor) -> None:
         found = {}
         for name, value in values.items():
-            counts = self._counted(value)
-            total = torch.where(counts, value.detach().to(_FIGURES), 0.0).sum()
-            found[name] = torch.stack([total, counts.sum().to(_FIGURES)])
+            counts = self._counted(value) if among is None else self._counted(value) & among
+            total = torch.where(counts, value.detach().to(self._dtype), 0.0).sum()
+            found[name] = torch.stack([total, counts.sum().to(self._dtype)])
         self.all += LossStats(sums=found)
 
     def peaks(self, **values: torch.Tensor) -> None:
         found = {}
         for name, value in values.items():
-            shown = torch.where(self._counted(value), value.detach().to(_FIGURES), float("-inf"))
+            shown = torch.where(self._counted(value), value.detach().to(self._dtype), float("-inf"))
             found[name] = shown.amax() if shown.numel() else shown.new_tensor(float("-inf"))
         self.all += LossStats(peaks=found)
 

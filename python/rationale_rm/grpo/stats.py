@@ -13,8 +13,7 @@ import torch
 class LossStats:
     """Figures of some part of an update batch. `a + b` are those of both parts together.
 
-    All tensors are detached scalars (float64 [2] in `sums`) on the device of the loss: nothing waits for an accelerator
-    until `means` is called.
+    All tensors are detached float64 scalars ([2] in `sums`) on the device of the loss; `means` waits for them.
     """
 
     totals: Mapping[str, torch.Tensor] = field(default_factory=dict)
