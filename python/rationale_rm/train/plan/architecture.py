@@ -100,7 +100,9 @@ class Architecture:
         return 2 * self.layers * self.kv_heads * self.head_dim
 
     def lora_parameters(self, r: int, target_modules: tuple[str, ...]) -> int:
-        """Parameters of adapters of rank `r`; experts get none, for peft adapts linear layers alone."""
+        """Parameters of adapters of rank `r` as peft makes them. Each expert gets its own; the first two projections of
+        an expert are one weight, and its adapter has twice the rank.
+        """
         width, narrow, hidden = self.heads * self.head_dim, self.kv_heads * self.head_dim, self.hidden_size
         sizes = {
             "q_proj": hidden + width,
@@ -108,9 +110,13 @@ class Architecture:
             "v_proj": hidden + narrow,
             "o_proj": width + hidden,
         }
-        if not self.experts:
-            mlp = hidden + self.intermediate_size
-            sizes |= {"gate_proj": mlp, "up_proj": mlp, "down_proj": mlp}
+        inner, experts = self.intermediate_size, self.experts
+        if experts:
+            fused = experts * (hidden + 2 * inner)
+            sizes |= {"gate_proj": fused, "up_proj": fused, "down_proj": experts * (inner + hidden)}
+            sizes["gate"] = hidden + experts
+        else:
+            sizes |= {"gate_proj": hidden + inner, "up_proj": hidden + inner, "down_proj": hidden + inner}
         if target_modules == ("all-linear",):
             target_modules = tuple(sizes)
         return r * self.layers * sum(sizes.get(name.rpartition(".")[2], 0) for name in target_modules)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 GIB: Final = 1 << 30
 FLOAT32: Final = 4
 BYTES: Final = {"float32": 4, "bfloat16": 2}
-TILE_ROWS: Final = 2048
-TILE_COLUMNS: Final = {False: 1024, True: 16384}
+TILE: Final = {False: (1024, 2048), True: (2048, 8192)}
 """Tokens and vocabulary entries whose logits `grpo.token_logprobs` holds at once; on an accelerator more of them."""
 LOGIT_COPIES: Final = 2
 """The logits of a tile, and what is made of them."""
@@ -107,7 +106,10 @@ def activation_bytes(model: Architecture, dtype: str, attention: str | None, con
     else:
         computed += 4 * inner
     statistics = 2 + 2 * model.heads + model.kv_heads
-    scores = model.heads * context * (FLOAT32 + BYTES[dtype]) if attention == "eager" else 0
+    scores = 0
+    if attention == "eager":
+        scores = model.heads * context * (FLOAT32 + (BYTES[dtype] if mixed else 0))
+        computed += 2 * (wide - narrow)  # keys and values, repeated for the heads that share them
     return computed * BYTES[dtype] + (norms + statistics) * FLOAT32 + scores
 
 
@@ -193,8 +195,8 @@ class _Plan:
         frozen, the gradient of the projection beside the one that it is added to.
         """
         vocabulary, hidden = self.model.vocabulary, self.model.hidden_size
-        columns = min(vocabulary, TILE_COLUMNS[self.is_accelerator])
-        tiles = min(tokens, TILE_ROWS) * columns * FLOAT32 * LOGIT_COPIES
+        rows, columns = TILE[self.is_accelerator]
+        tiles = min(tokens, rows) * min(vocabulary, columns) * FLOAT32 * LOGIT_COPIES
         cast = self.width if self.width < FLOAT32 else 0
         gradient = 0 if self.frozen else vocabulary * hidden * (FLOAT32 + cast)
         return tiles + tokens * hidden * (self.width + FLOAT32) + gradient
