@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Final
 
 import numpy as np
 
 from rationale_rm.judge.local.alignment import Floats
+from rationale_rm.judge.local.conflicts import CONFLICTS
+
+ENOUGH: Final = 4.0
+"""Log-odds of likeness beyond which more of it counts little, so that no likeness outweighs a conflict: two sentences that
+are equal but for the response they speak of make opposite points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,10 @@ class Coefficients:
     def probability(self, features: Floats, names: Sequence[str]) -> Floats:
         """The probability (…) of the same point, of features (…, len(names)) in the order of `names`."""
         weights = np.array([self.weights[name] for name in names])
-        logit = np.clip(self.intercept + features @ weights, -50.0, 50.0)
+        against = np.isin(names, CONFLICTS)
+        alike = self.intercept + features @ np.where(against, 0.0, weights)
+        alike = np.where(alike > ENOUGH, ENOUGH + 0.1 * np.log1p(np.maximum(alike - ENOUGH, 0.0)), alike)
+        logit = np.clip(alike + features @ np.where(against, weights, 0.0), -50.0, 50.0)
         chance: Floats = 1.0 / (1.0 + np.exp(-logit))
         return chance
 
