@@ -283,6 +283,12 @@ def test_sharding_shares_what_it_can_and_nothing_else():
     assert not alone.fits
 
 
+def test_transformers_samples_from_weights_made_whole():
+    found = planned("qwen3-14b", "rollout.engine=transformers")
+    assert part(found, "weights made whole").sampling == 2 * 14_768_307_200
+    assert "weights made whole" not in [one.name for one in planned("qwen3-14b").parts]
+
+
 def test_float32_weights_gradients_and_moments_are_sixteen_bytes_a_parameter():
     for sharding in ("none", "fsdp2", "zero3"):
         found = planned("qwen3-14b", f"devices={{sharding: {sharding}, processes: 4}}")

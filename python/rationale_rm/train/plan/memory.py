@@ -151,6 +151,9 @@ class _Plan:
             layer, root = self.model.layer_parameters, self.model.root_parameters
             gathered = (2 * layer + root) * self.width + max(layer, root) * self.width
             yield Part("gathered layers", 0, gathered, "two layers, embeddings and a gradient, whole")
+            if self.recipe.rollout.engine == "transformers":
+                whole = self.model.parameters * self.width
+                yield Part("weights made whole", whole, 0, f"{_count(self.model.parameters)} × {self.width} bytes")
         elif self.width < FLOAT32 and not self.frozen:
             copy = self.trained * self.width
             sampling = copy if self.recipe.rollout.engine == "transformers" else 0
