@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULT: Final = "tiny-cpu"
 LIBRARIES: Final = ("torch", "transformers", "accelerate", "safetensors")
 """What the loop imports when it is loaded."""
+KEPT: Final = ("best", "last")
+"""Checkpoints that a run leaves, by the names that stay."""
 EPILOG: Final = """\
 Examples:
 
@@ -150,13 +152,14 @@ def _plan(recipe: Recipe, resume: bool, json_path: str | None) -> None:
 def _run(recipe: Recipe, resume: bool, quiet: bool) -> None:
     from rationale_rm.train.recipe import remarks
 
-    if not quiet and os.environ.get("RANK", "0") == "0":  # the first of several processes speaks for all
+    speaks = not quiet and os.environ.get("RANK", "0") == "0"  # the first of several processes speaks for all
+    if speaks:
         for remark in remarks(recipe):
             output.note(f"mind: {remark}")
     try:
         from rationale_rm.train.loop import train as run
 
-        run(recipe, resume=resume)
+        found = run(recipe, resume=resume)
     except ModuleNotFoundError as error:
         if error.name not in LIBRARIES:
             raise
@@ -165,3 +168,6 @@ def _run(recipe: Recipe, resume: bool, quiet: bool) -> None:
         if getattr(error, "started", False):  # steps were done, and saved
             output.fail(str(error))
         _refuse(error)
+    if speaks and not found.stopped:
+        models = [path for path in (found.folder / "checkpoints" / name / "model" for name in KEPT) if path.exists()]
+        output.note(f"{found.folder}: {output.count(found.step, 'step')} done; {' and '.join(map(str, models))}")
