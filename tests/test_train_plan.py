@@ -461,6 +461,17 @@ def test_every_shipped_recipe_has_a_plan(name, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plan_for_several_devices_says_how_to_launch_it():
+    lines = list(plan_lines(make_plan(read_recipe("qwen3-30b-a3b"), look=False)))
+    (launch,) = [line for line in lines if line.startswith("  launch")]
+    words = launch.split()
+    assert words[-3:] == ["rationale_rm", "train", "qwen3-30b-a3b"]
+    assert words[words.index("--num_processes") + 1] == "16"
+    assert os.path.isfile(words[words.index("--config_file") + 1])
+    alone = plan_lines(make_plan(read_recipe("tiny-cpu"), look=False))
+    assert not [line for line in alone if line.startswith("  launch")]
+
+
 def test_a_plan_as_json(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = invoke("qwen3-30b-a3b", "--dry-run", "--json", "-")

@@ -126,7 +126,7 @@ def _devices(recipe: Recipe, machine: Machine, parameters: int | None) -> Iterat
         return
     there = f"{machine.accelerators} here" if machine.accelerators else "none here"
     device = "an accelerator" if wanted == 1 else f"{wanted} accelerators"
-    yield Missing(f"{device} ({there})", "see --set devices.processes=N and devices.memory=GIB for others")
+    yield Missing(f"{device} ({there})", "for a plan for others: --set devices.processes=N --set devices.memory=GIB")
 
 
 def _model(recipe: Recipe) -> Iterator[Missing]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from rationale_rm.train.plan.make import Plan
 from rationale_rm.train.plan.memory import GIB
 from rationale_rm.train.plan.work import Judging, Range
+from rationale_rm.train.recipe.shipped import recipes_folder, shipped_recipes
 
 INDENT: Final = "  "
 WIDTH: Final = 24
@@ -51,6 +53,20 @@ def _run(plan: Plan) -> Iterator[str]:
         f"{rate}, {recipe.optimiser.warmup_steps} warm-up updates" if recipe.optimiser.warmup_steps else rate,
     )
     yield _row("output", recipe.folder)
+    if recipe.devices.processes > 1:
+        yield _row("launch", _launch(plan))
+
+
+def _launch(plan: Plan) -> str:
+    """The command for the devices that are planned for."""
+    recipe, devices = plan.recipe, plan.recipe.devices
+    try:
+        shipped, folder = shipped_recipes(), recipes_folder() / "accelerate"
+    except FileNotFoundError:
+        shipped, folder = {}, Path("recipes/accelerate")
+    config = "" if devices.sharding == "none" else f" --config_file {folder / devices.sharding}.yaml"
+    name = recipe.name if recipe.name in shipped else "RECIPE"
+    return f"accelerate launch{config} --num_processes {devices.processes} -m rationale_rm train {name}"
 
 
 def _model(plan: Plan) -> str:
