@@ -12,8 +12,8 @@ from typing import Any, Final
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class StopRequestedError(Exception):
-    """Raised out of work that nothing is lost by giving up."""
+class StopRequestedError(BaseException):
+    """Raised out of work that nothing is lost by giving up. No error, so that nothing takes it for one of its own."""
 
 
 class Stop:
@@ -36,18 +36,22 @@ class Stop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @contextlib.contextmanager
     def interruptible(self, allowed: bool = True) -> Iterator[None]:
-        """Within it a signal raises `StopRequestedError` at once, where `allowed`."""
-        if self.requested and allowed:
-            raise StopRequestedError
-        self._interruptible = allowed
-        try:
+        """Within it a signal raises `StopRequestedError` at once, where `allowed`, and at its end if it came earlier."""
+        if not allowed:
             yield
+            return
+        self._interruptible = True
+        try:
+            if not self.requested:
+                yield
         finally:
             self._interruptible = False
+        if self.requested:  # also where some code on the way has caught everything
+            raise StopRequestedError
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

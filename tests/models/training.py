@@ -1,0 +1,68 @@
+"""What the tests of training share: a recipe of seconds, and trainings in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rationale_rm.train.recipe import Recipe
+
+DRIVER = Path(__file__).with_name("train_driver.py")
+
+
+def recipe(folder, **sections):
+    """A run of seconds, from nothing: a warm start until some answers have the form, 5 steps, a checkpoint every other
+    one. `sections` change keys of the recipe's sections.
+    """
+    settings = {
+        "name": "test",
+        "model": {"scratch": {"hidden_size": 32, "layers": 2, "heads": 2, "intermediate_size": 64, "vocabulary": 512}},
+        "data": {"world": {"pairs": 40, "validation_pairs": 6, "test_pairs": 4, "vocabulary": 0.5}},
+        "prompt": {"style": "brief", "max_tokens": 320},
+        "warm_start": {"steps": 40, "batch_size": 16, "warmup_steps": 2, "lr": 0.02},
+        "rollout": {"prompts": 4, "samples": 4, "max_tokens": 48},
+        "reward": {"judge": "oracle", "mode": "product", "format_penalty": 0.5},
+        "optimiser": {"lr": 1e-3, "mini_batch": 2},
+        "train": {"steps": 5},
+        "evaluation": {"every": 2, "pairs": 4},
+        "output": {"folder": str(folder), "save_every": 2, "samples_every": 2, "progress": False},
+    }
+    for name, section in sections.items():
+        old = settings.get(name)
+        settings[name] = {**old, **section} if isinstance(old, dict) and isinstance(section, dict) else section
+    return Recipe.model_validate(settings)
+
+
+def without_times(records):
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+class Trainings:
+    """The forks of train_driver.py."""
+
+    def __init__(self, log):
+        self._log = log
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        self._process = subprocess.Popen(
+            [sys.executable, str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def start(self, recipe, *, resume=False, first=""):
+        """Begins a training and gives its process id; `first` is code to run before it."""
+        order = {"recipe": recipe.model_dump(mode="json"), "resume": resume, "first": first, "log": str(self._log)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def wait(self):
+        """The exit status of the training; -9 where it was killed."""
+        return int(self._process.stdout.readline())
+
+    def log(self):
+        return self._log.read_text("utf-8")
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
