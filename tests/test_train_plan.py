@@ -222,12 +222,13 @@ def test_several_samples_and_a_price(small):
     assert judging.cost[1] == pytest.approx((tokens_in * 0.4 + tokens_out * 1.6) / 1e6)
 
 
-def test_a_judge_of_its_own_for_the_evaluations_is_counted_apart():
-    first, second = counted(read_recipe("tiny-cpu")).judging
+def test_a_judge_of_its_own_for_the_evaluations_is_counted_apart(small):
+    settings = ["data={world: {}}", "evaluation={judge: oracle, every: 2}", "reward.judge=lexical"]
+    first, second = counted(read_recipe(small, settings)).judging
     assert (first.name, second.name) == ("lexical", "oracle")
     assert first.evaluation == 0
     assert second.step.high == 0
-    assert second.total.high == 7 * 100 + 2 * 160  # 50 validation and 80 test pairs, both orders
+    assert second.total.high == 4 * 100 + 2 * 160  # 50 validation and 80 test pairs, both orders; 5 steps
 
 
 def test_without_the_data_there_is_a_plan_all_the_same(small):
@@ -331,11 +332,13 @@ def test_a_cache_without_room_for_one_answer_does_not_fit():
     assert found.fits is False
 
 
-def test_eager_attention_keeps_its_scores():
+def test_eager_attention_keeps_its_scores(small):
+    scratch = "model={scratch: {layers: 3, heads: 2}}"
+    settings = [scratch, "rollout={prompts: 2, samples: 2, max_tokens: 300}", "prompt.max_tokens=100"]
     usual, eager = (
-        part(planned("tiny-cpu", *settings), "activations").updating for settings in ([], ["model.attention=eager"])
+        part(planned(small, *settings, *more), "activations").updating for more in ([], ["model.attention=eager"])
     )
-    tokens, heads, layers, context = 4 * 8 * 608, 4, 5, 608
+    tokens, layers, heads, context = 2 * 2 * 400, 3, 2, 400
     assert eager - usual == tokens * layers * heads * context * 4
 
 

@@ -36,9 +36,18 @@ def folder(request, tmp_path_factory):
     return path
 
 
+RECIPE = """
+data: {world: {}}
+prompt: {max_tokens: 200}
+rollout: {prompts: 8, samples: 2, max_tokens: 56}
+train: {steps: 1}
+"""
+
+
 def recipe_of(folder, *settings):
-    base = ["model.scratch=null", f"model.path={folder}", "prompt.max_tokens=200", "rollout.max_tokens=56"]
-    return read_recipe("tiny-cpu", [*base, *settings])
+    path = folder.parent / "recipe.yaml"
+    path.write_text(RECIPE, "utf-8")
+    return read_recipe(path, [f"model.path={folder}", *settings])
 
 
 def planned(recipe, name):
@@ -126,7 +135,7 @@ def kept_for_backward(module, bfloat16):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_samplers_cache_is_as_large_as_a_real_one(folder, dtype):
-    recipe = recipe_of(folder, f"model.dtype={dtype}", "rollout.batch_size=4", "rollout.prompts=4")
+    recipe = recipe_of(folder, f"model.dtype={dtype}", "rollout.batch_size=4")
     module = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     with torch.no_grad():
         cache = module(input_ids=torch.zeros((4, recipe.context), dtype=torch.int64), use_cache=True).past_key_values
