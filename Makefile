@@ -21,7 +21,7 @@ MODELS_REQUIREMENTS := $(foreach name,io judge models runtime test train,require
 VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,13 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
 	@touch $@
 
-demo: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
+demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes)
+	@$(MODELS_BIN)/python -m examples.train_demo --fresh
+
+experiment: setup-models ## Three seeds under each reward (about 40 minutes); writes docs/experiments/degeneration.json
+	@$(MODELS_BIN)/python -m examples.degeneration
+
+demo-score: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
 	@$(BIN)/rationale-rm score examples/demo/metajudge-careful.jsonl examples/demo/metajudge-shallow.jsonl
 	@echo
 	@echo "Both judges are right equally often (OA); only one of them for the human reasons (RC)."

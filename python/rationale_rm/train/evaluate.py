@@ -13,7 +13,7 @@ import numpy as np
 from rationale_rm import _core as core
 from rationale_rm import metrics
 from rationale_rm.critique import critique_id
-from rationale_rm.judge import loop
+from rationale_rm.judge import Judge, loop
 from rationale_rm.metrics.results import Figure, Floats
 from rationale_rm.train.judging import retried
 from rationale_rm.train.run import Run
@@ -26,7 +26,8 @@ _SHOWN: Final = ("oa", "rc", "ap", "precision", "f1")
 def evaluate(run: Run, pairs: Sequence[Pair], step: int, split: str) -> dict[str, Any]:
     """The record of an evaluation on `pairs`, the same in all processes.
 
-    Every pair is shown in both orders (``evaluation.both_orders``), and every answer with reasons is judged. Raises
+    Every pair is shown in both orders (``evaluation.both_orders``), and every answer with reasons is judged; by the
+    reward's judge too, where that is another one: what only it sees rise is learnt from its weaknesses. Raises
     `JudgeOutageError` where the judge stays away.
     """
     how = run.recipe.evaluation
@@ -50,12 +51,17 @@ def evaluate(run: Run, pairs: Sequence[Pair], step: int, split: str) -> dict[str
         answer = ModelAnswer(id=f"{record_id}/{MODEL}", text=text, swapped=swapped)
         record = replace(pair, id=record_id, pair_id=pair.id, models={MODEL: answer}, line=None, file=None)
         answered.append((record, completion.truncated, len(completion.token_ids)))
-    judged = _judged(run, [record for record, _, _ in answered])
+    judged = _judged(run, [record for record, _, _ in answered], run.evaluation_judge)
     rows = run.processes.gather(
         [(record, truncated, length) for record, (_, truncated, length) in zip(judged, answered, strict=True)]
     )
+    rewarded = None
+    if run.evaluation_judge is not run.judge:
+        rewarded = run.processes.gather(_judged(run, [record for record, _, _ in answered], run.judge))
     waited = time.monotonic()
     figures = _figures(run, [record for record, _, _ in rows])
+    if rewarded is not None:
+        figures["rc_by_reward_judge"] = _plain(metrics.evaluate(rewarded, MODEL, _settings(run)).overall["rc"])
     figures["truncated"] = float(np.mean([truncated for _, truncated, _ in rows]))
     figures["tokens"] = float(np.mean([length for _, _, length in rows]))
     return {
@@ -78,9 +84,9 @@ def _seeds(seed: int, step: int, n: int) -> list[int]:
     return drawn
 
 
-def _judged(run: Run, records: Sequence[Pair]) -> list[Pair]:
-    """The records with what the judge says of their reasons."""
-    judge, k = run.evaluation_judge, run.recipe.evaluation.k
+def _judged(run: Run, records: Sequence[Pair], judge: Judge) -> list[Pair]:
+    """The records with what `judge` says of their reasons."""
+    k = run.recipe.evaluation.k
     critiques = [one for one in _critiques(run, records) if one.reasons]
     if k is not None:
         critiques = [replace(one, reasons=(one.reasons or ())[:k]) for one in critiques]
@@ -126,9 +132,9 @@ def _critiques(run: Run, records: Sequence[Pair]) -> list[Critique]:
     return metrics.critiques(records, MODEL, format=run.recipe.reward.format, policy=run.recipe.reward.policy)
 
 
-def _figures(run: Run, records: Sequence[Pair]) -> dict[str, Any]:
+def _settings(run: Run) -> metrics.Settings:
     recipe = run.recipe
-    settings = metrics.Settings(
+    return metrics.Settings(
         judge="recorded",
         threshold=recipe.reward.threshold,
         top_k=recipe.evaluation.k,
@@ -137,7 +143,11 @@ def _figures(run: Run, records: Sequence[Pair]) -> dict[str, Any]:
         policy=recipe.reward.policy,
         seed=recipe.seed,
     )
-    scores = metrics.evaluate(records, MODEL, settings)
+
+
+def _figures(run: Run, records: Sequence[Pair]) -> dict[str, Any]:
+    recipe = run.recipe
+    scores = metrics.evaluate(records, MODEL, _settings(run))
     critiques = _critiques(run, records)
     sources = {name: number for number, name in enumerate(dict.fromkeys(record.source_id for record in records))}
     clusters = np.array([sources[record.source_id] for record in records], dtype=np.int64)

@@ -48,7 +48,9 @@ def _careful(pair: Pair, attention: float, rng: random.Random, swapped: bool) ->
     if not ahead:
         ahead = 1 if _side(pair.extra["cue"], swapped) == "A" else -1
     # In the order of reading: the flaws of the response shown first come first.
-    reasons = sorted((f"Response {side} {what}." for side, (_, what) in zip(blamed, seen, strict=True)), key=_first_side)
+    reasons = sorted(
+        (f"Response {side} {what}." for side, (_, what) in zip(blamed, seen, strict=True)), key=_first_side
+    )
     return reasons, _level(ahead)
 
 

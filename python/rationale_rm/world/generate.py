@@ -18,6 +18,7 @@ from rationale_rm.world.vocabulary import CLOSINGS, DOMAINS, OPENINGS, Constrain
 
 FEWEST_FLAWS: Final = 3
 MOST_FLAWS: Final = 7
+MOST_APART: Final = 3
 FAR_AHEAD: Final = 2
 """So many flaws less make a response much better."""
 _MISSES: Final = 10_000
@@ -27,8 +28,9 @@ _MISSES: Final = 10_000
 def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     """`n` different pairs of a split, the same for the same settings; the first m of them for a smaller m.
 
-    `Pair.references` are the 3 to 7 flaws of both responses, as a reader meets them. `Pair.label` is the preference of whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra``
-    holds ``cue``, the response (1 or 2) with the surface cue. Raises `RationaleError` when the world has fewer pairs.
+    `Pair.references` are the 3 to 7 flaws of both responses, as a reader meets them. `Pair.label` is the preference of
+    whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra`` holds ``cue``, the
+    response (1 or 2) with the surface cue. Raises `RationaleError` when the world has fewer pairs.
     """
     if split not in SPLITS:
         raise RationaleError(f"there is no split {split!r}: expected one of {', '.join(SPLITS)}")
@@ -94,13 +96,14 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
 
 
 def _counts(rng: random.Random, most: int) -> tuple[int, int]:
-    """Flaws of the two responses: 3 to 7 together, each total as likely, and one or two apart, so that who overlooks
+    """Flaws of the two responses: 3 to 7 together, each total as likely, and one to three apart, so that who overlooks
     some often prefers the wrong one.
     """
     total = rng.randint(FEWEST_FLAWS, min(MOST_FLAWS, 2 * most - 1))
-    fewer = (total - 1) // 2
-    counts = (fewer, total - fewer)
-    return counts if rng.random() < 0.5 else counts[::-1]
+    counts = [
+        (n, total - n) for n in range(total + 1) if 0 < abs(total - 2 * n) <= MOST_APART and max(n, total - n) <= most
+    ]
+    return rng.choice(counts)
 
 
 def _response(rng: random.Random, asked: Sequence[Constraint], flawed: int) -> tuple[str, list[str]]:

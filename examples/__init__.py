@@ -1,0 +1,1 @@
+"""What to run, read and copy: the demos, the experiment and a training script."""

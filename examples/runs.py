@@ -1,0 +1,110 @@
+"""Training runs as processes, and what they leave: for the demo and the experiment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FIGURES = ("oa", "rc", "ap", "rc_by_reward_judge", "disagreement", "format_errors")
+_POLL = 5.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One `rationale-rm train`: a recipe with overrides, in a folder of its own."""
+
+    recipe: str
+    folder: Path
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    after: Path | None = None
+    """What must be there before it begins."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: its folder's name."""
+        return self.folder.name
+
+    def evaluations(self, split: str = "test") -> list[dict[str, Any]]:
+        """Its evaluations so far, in order of steps."""
+        return [one for one in self.records() if one["phase"] == "evaluation" and one["split"] == split]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of its metrics.jsonl; one that is being written is left out."""
+        path = self.folder / "metrics.jsonl"
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def finished(self) -> bool:
+        """Whether its last step is done and evaluated on the test pairs."""
+        return any(one["step"] > 0 for one in self.evaluations())
+
+    def seconds(self) -> float:
+        """Time in steps and evaluations, in all sessions together."""
+        return sum(one["seconds"]["total"] for one in self.records() if "seconds" in one)
+
+
+def run_all(jobs: Sequence[Job], at_once: int) -> None:
+    """Runs the jobs that are not finished, `at_once` side by side, and says once in a while how far they are.
+
+    One that was interrupted goes on from its last checkpoint. Raises `SystemExit` with the end of its log when one
+    fails.
+    """
+    waiting = [job for job in jobs if not job.finished()]
+    with ThreadPoolExecutor(at_once) as pool:
+        for failed in [one for one in pool.map(_run, waiting) if one]:
+            raise SystemExit(failed)
+
+
+def _run(job: Job) -> str | None:
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    log = job.folder.with_suffix(".log")
+    command = [sys.executable, "-m", "rationale_rm", "train", job.recipe, "--output", str(job.folder), "--resume"]
+    for key, value in job.overrides.items():
+        shown = yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
+        command += ["--set", f"{key}={shown}"]
+    began = time.monotonic()
+    while job.after is not None and not job.after.exists():
+        time.sleep(_POLL)
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": str(job.threads)}
+        )
+        try:
+            while process.poll() is None:
+                time.sleep(_POLL)
+                _say(f"{job.name}, {time.monotonic() - began:.0f} s: {_last_line(log)}")
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)  # it saves, and can be gone on with
+                process.wait()
+    if process.returncode == 0 and job.finished():
+        return None
+    return f"{job.name} failed ({process.returncode}), see {log}:\n{_last_line(log)}"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "starting"
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text[:110]}", end="", file=sys.stderr, flush=True)
+    elif "evaluat" in text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def value(figure: Any) -> float:
+    """The number of an evaluation's figure; NaN where there is none."""
+    number = figure["value"] if isinstance(figure, dict) else figure
+    return float("nan") if number is None else float(number)
