@@ -5,7 +5,7 @@ With π the policy, π_old the policy before the updates on this rollout, π_ref
 
     r_it = π(o_it) / π_old(o_it)                                     ratio="token"     GRPO, arXiv 2402.03300, Eq. 3
     r_i  = exp( Σ_t m_it log r_it / Σ_t m_it )                       ratio="sequence"  GSPO, arXiv 2507.18071, Eq. 7
-    ℓ_it = −min( r A_i, clip(r, 1 − clip_low, 1 + clip_high) A_i )   asymmetric clip: DAPO, arXiv 2503.14476, Eq. 10
+    ℓ_it = −min( r A_i, clip(r, 1 − clip_low, 1 + clip_high) A_i )   two clips: DAPO, arXiv 2503.14476, section 3.1
     w_it = min( π_old(o_it) / μ(o_it), sampler_cap )                 truncated importance sampling (`sampler_weights`)
     k_it = π_ref/π − log(π_ref/π) − 1                                k3 (`kl_k3`)
     L_it = w_it ℓ_it + beta k_it [· r if kl_ratio_correction]
@@ -14,7 +14,7 @@ and the loss over the whole update batch, of `rows` completions and `tokens` tok
 
     grpo     1/rows Σ_i 1/|o_i| Σ_t m_it L_it        arXiv 2402.03300, Eq. 3
     bnpo     1/tokens Σ_it m_it L_it                 token mean over the batch
-    dapo     1/tokens Σ_it m_it L_it                 arXiv 2503.14476, Eq. 8
+    dapo     1/tokens Σ_it m_it L_it                 arXiv 2503.14476, section 3.3
     dr_grpo  1/(rows · max_length) Σ_it m_it L_it    Dr. GRPO, arXiv 2503.20783, section 3.2, with a constant divisor
 
 bnpo and dapo are told apart elsewhere by whether the tokens are counted in the micro-batch or in the whole batch; here
@@ -54,8 +54,8 @@ def ratios(
 def kl_k3(logprobs: torch.Tensor, ref_logprobs: torch.Tensor) -> torch.Tensor:
     """Schulman's k3 estimate of KL(π‖π_ref) a token, ≥ 0: π_ref/π − log(π_ref/π) − 1 (GRPO, arXiv 2402.03300, Eq. 4).
 
-    Its mean over samples of π is the divergence, but its gradient is not; times the ratio π/π_old it is, also off
-    policy (DeepSeek-V3.2, arXiv 2512.02556, section 3.1).
+    Its mean over samples of π is the divergence, but the mean of its gradient is not the divergence's; times the token
+    ratio π/π_old both are, also off policy (DeepSeek-V3.2, arXiv 2512.02556, section 3.1).
     """
     log_ratio = ref_logprobs - logprobs
     return log_ratio.exp() - log_ratio - 1
