@@ -44,7 +44,7 @@ def jobs_of(seed: int, folder: Path) -> list[Job]:
         "model.path": str(first.folder / "start"),
     }
     others = [
-        Job(RECIPE, folder / f"{name}-{seed}", {**from_start, "reward.mode": mode})
+        Job(RECIPE, folder / f"{name}-{seed}", {**from_start, "reward.mode": mode}, after=first.folder / "start")
         for name, mode in MODES.items()
         if name != "hybrid"
     ]
@@ -81,8 +81,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "experiments" / "degeneration.json")
     options = parser.parse_args()
     runs = {seed: jobs_of(seed, options.folder.resolve()) for seed in options.seeds}
-    run_all([first for first, *_ in runs.values()], options.jobs)
-    run_all([job for _, *others in runs.values() for job in others], options.jobs)
+    firsts = [first for first, *_ in runs.values()]
+    run_all([*firsts, *(job for _, *others in runs.values() for job in others)], options.jobs)
     found = table(runs)
     differences = {
         "rc: hybrid - outcome_only": difference(found["hybrid"]["rc"], found["outcome_only"]["rc"]),
