@@ -11,7 +11,7 @@ import sys
 import traceback
 
 import torch
-import transformers  # noqa: F401 - loaded for the forks
+import transformers
 import transformers.models.qwen3.modeling_qwen3  # noqa: F401
 from rationale_rm.train import loop
 from rationale_rm.train.recipe import Recipe

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from rationale_rm.grpo import Denominators, LossStats, grpo_loss
-from rationale_rm.rollout import Completion, HfRollouts
+from rationale_rm.rollout import Completion
 from rationale_rm.train import checkpoint, policy
 from rationale_rm.train.batches import Shown
 from rationale_rm.train.begin import START, begin, order
@@ -29,6 +29,7 @@ from rationale_rm.train.judging import JudgeOutageError, Scoring
 from rationale_rm.train.packing import Tokens, micro_batch, micro_batches
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.run import Run, StoppedError, TrainingError
+from rationale_rm.train.sampler import open_rollouts
 from rationale_rm.train.samples import write_groups
 from rationale_rm.train.signals import Stop, StopRequestedError
 from rationale_rm.train.update import NonFiniteError, apply_gradients, prepare, set_lr
@@ -90,7 +91,7 @@ def _train(run: Run) -> None:
     if resumed is not None:
         run.restore(resumed)
     keep_start(run)
-    run.rollouts = open_rollouts(run)
+    run.rollouts = open_rollouts(run, run.folder / START)
     run.reference = open_reference(run)
 
     n_steps = recipe.steps(len(run.pairs.train))
@@ -362,20 +363,6 @@ def column(run: Run, batch: Any, values: Sequence[Sequence[float] | None]) -> to
         return torch.zeros(batch.mask.shape, device=run.device)
     flat = np.concatenate([np.asarray(one, dtype=np.float32) for one in values])
     return batch.table(torch.from_numpy(flat).to(run.device))
-
-
-def open_rollouts(run: Run) -> Any:
-    """What samples: the policy's own module, or vLLM beside it."""
-    how = run.recipe.rollout
-    if how.engine == "transformers":
-        return HfRollouts(
-            run.bare.model,
-            run.tokenizer,
-            max_model_len=run.recipe.context,
-            batch_size=how.batch_size,
-            template_options=run.recipe.model.template_options,
-        )
-    raise TrainingError("rollout.engine vllm is not there yet")
 
 
 def keep_start(run: Run) -> None:

@@ -40,7 +40,7 @@ class Stop:
 
     @contextlib.contextmanager
     def interruptible(self, allowed: bool = True) -> Iterator[None]:
-        """Within it a signal raises `StopRequestedError` at once, where `allowed`, and at its end if it came earlier."""
+        """Within it a signal raises `StopRequestedError` at once, where `allowed`, or at its end."""
         if not allowed:
             yield
             return
