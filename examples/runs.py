@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,12 +61,18 @@ def run_all(jobs: Sequence[Job], at_once: int) -> None:
     fails.
     """
     waiting = [job for job in jobs if not job.finished()]
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ThreadPoolExecutor(at_once) as pool:
-        for failed in [one for one in pool.map(_run, waiting) if one]:
-            raise SystemExit(failed)
+        try:
+            for failed in pool.map(lambda job: _run(job, stopping), waiting):
+                if failed:
+                    raise SystemExit(failed)
+        finally:
+            stopping.set()  # the others save, and can be gone on with
 
 
-def _run(job: Job) -> str | None:
+def _run(job: Job, stopping: threading.Event) -> str | None:
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     log = job.folder.with_suffix(".log")
     command = [sys.executable, "-m", "rationale_rm", "train", job.recipe, "--output", str(job.folder), "--resume"]
@@ -73,21 +80,22 @@ def _run(job: Job) -> str | None:
         shown = yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
         command += ["--set", f"{key}={shown}"]
     began = time.monotonic()
-    while job.after is not None and not job.after.exists():
-        time.sleep(_POLL)
+    while job.after is not None and not job.after.exists() and not stopping.wait(_POLL):
+        pass
+    if stopping.is_set():
+        return None
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             command, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": str(job.threads)}
         )
         try:
-            while process.poll() is None:
-                time.sleep(_POLL)
+            while process.poll() is None and not stopping.wait(_POLL):
                 _say(f"{job.name}, {time.monotonic() - began:.0f} s: {_last_line(log)}")
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)  # it saves, and can be gone on with
+                process.send_signal(signal.SIGTERM)
                 process.wait()
-    if process.returncode == 0 and job.finished():
+    if process.returncode == 0 and (job.finished() or stopping.is_set()):
         return None
     return f"{job.name} failed ({process.returncode}), see {log}:\n{_last_line(log)}"
 
