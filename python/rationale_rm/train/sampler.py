@@ -64,8 +64,9 @@ def _vllm(run: Run, path: str) -> Rollouts:
 
 
 class VllmBeside:
-    """vLLM on the devices that the policy is updated on. If it `sleeps`, its weights are in main memory and its cache is
-    given back while it does not sample.
+    """vLLM on the devices that the policy is updated on.
+
+    If it `sleeps`, its weights are in main memory and its cache is given back while it does not sample.
     """
 
     def __init__(self, engine: VllmEngine, *, sleeps: bool):
