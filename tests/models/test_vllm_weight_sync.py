@@ -151,6 +151,20 @@ def test_the_prefix_cache_serves_nothing_stale(rollouts, engine, folder):
         assert far(torch.tensor(completion.logprobs), expected) < CLOSE
 
 
+def test_after_a_failed_sync_nothing_is_sampled_until_one_succeeds(rollouts, engine, folder):
+    """Here weights of another shape, which vLLM cannot load; what came before them is loaded already."""
+    model, ids = load(folder), tokens(folder)
+    broken = copy.deepcopy(model)
+    broken.model.norm.weight = torch.nn.Parameter(torch.ones(7))
+    with pytest.raises(EngineError, match="cannot load"):
+        rollouts.sync(broken)
+    with pytest.raises(EngineError, match="last replacement"):
+        rollouts.sample([PROMPT], 1, max_tokens=1, temperature=1.0, seeds=[1])
+    update(model, ids)
+    rollouts.sync(model)
+    assert far(said_by_vllm(engine, ids), said_by(model, ids)) < CLOSE
+
+
 @pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings")
 def test_what_no_checkpoint_can_hold_is_refused(folder):
     model = load(folder)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
+from rationale_rm.engine.vllm_reload import forget_half_loaded, quiet_about_rotary
 from rationale_rm.extras import MissingExtraError
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
@@ -58,6 +57,7 @@ class VllmEngine:
             raise MissingExtraError(error.name, "vllm") from None
         self._vllm = vllm
         self._lock = threading.Lock()
+        self._fault: str | None = None
         if on_cpu:
             # vLLM 0.32 takes back the draw of a prompt that is split over steps, which generators of the CPU cannot:
             # one seeded request would end the engine.
@@ -153,13 +153,34 @@ class VllmEngine:
     def load_weights(self, weights: Iterable[tuple[str, Any]]) -> None:
         """Replaces weights in place; names and shapes are those of the model's checkpoint, all of them.
 
-        Weights that are tied are given under each of their names. Empties the prefix cache.
+        Weights that are tied are given under each of their names. Empties the prefix cache. After a failure nothing
+        can be generated until a replacement has succeeded.
         """
         with self._lock:
-            llm = self._opened()
-            with _quiet_about_rotary():
-                llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            llm = self._opened(whole=False)
+            llm.apply_model(forget_half_loaded)
+            self._fault = "it was broken off"
+            try:
+                with quiet_about_rotary():
+                    llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+            except Exception as error:
+                self._fault = f"{type(error).__name__}: {error}"
+                raise EngineError(f"vLLM cannot load the weights: {error}") from error
+            self._fault = None
             llm.reset_prefix_cache()
+
+    def sleep(self) -> None:
+        """Moves the weights to main memory and gives the cache's memory back, until `wake`.
+
+        Needs an accelerator, and the option ``enable_sleep_mode=True``.
+        """
+        with self._lock:
+            self._opened().sleep(level=1)
+
+    def wake(self) -> None:
+        """Takes the memory again; the weights are those that `sleep` put away."""
+        with self._lock:
+            self._opened().wake_up()
 
     def close(self) -> None:
         """Gives the memory of model and cache back. Closing twice is fine."""
@@ -182,9 +203,11 @@ class VllmEngine:
     ) -> None:
         self.close()
 
-    def _opened(self) -> Any:
+    def _opened(self, *, whole: bool = True) -> Any:
         if self._llm is None:
             raise EngineError("the engine is closed")
+        if whole and self._fault is not None:
+            raise EngineError(f"the last replacement of the weights failed: {self._fault}")
         return self._llm
 
     def _params(self, ids: list[int], sampling: Sampling, logprobs: bool) -> Any:
@@ -218,18 +241,3 @@ class VllmEngine:
             token_ids=token_ids,
             logprobs=tuple(step[token].logprob for step, token in zip(steps, token_ids, strict=bool(steps))),
         )
-
-
-@contextlib.contextmanager
-def _quiet_about_rotary() -> Iterator[None]:
-    """Without vLLM's warning that rotary embeddings "failed to load": no checkpoint has them."""
-
-    def other(record: logging.LogRecord) -> bool:
-        return "RotaryEmbedding" not in record.getMessage()
-
-    logger = logging.getLogger("vllm.model_executor.model_loader.reload.layerwise")
-    logger.addFilter(other)
-    try:
-        yield
-    finally:
-        logger.removeFilter(other)

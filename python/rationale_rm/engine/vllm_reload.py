@@ -1,0 +1,37 @@
+"""What a replacement of vLLM's weights needs that vLLM 0.32 leaves out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+
+def forget_half_loaded(model: Any) -> None:
+    """Lets go of weights that a replacement has taken in before it failed.
+
+    vLLM keeps them, and the next replacement would load them again and fail in the same way.
+    """
+    from vllm.model_executor.model_loader.reload.layerwise import get_layerwise_info
+
+    for layer in model.modules():
+        info = get_layerwise_info(layer)
+        if info.can_load():
+            info.loaded_weights.clear()
+            info.load_numel = 0
+
+
+@contextlib.contextmanager
+def quiet_about_rotary() -> Iterator[None]:
+    """Without vLLM's warning that rotary embeddings "failed to load": no checkpoint has them."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "RotaryEmbedding" not in record.getMessage()
+
+    logger = logging.getLogger("vllm.model_executor.model_loader.reload.layerwise")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
