@@ -23,7 +23,7 @@ _PROMPT: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A prompt and the tokens behind it that are scored."""
+    """A prompt, of one token at least, and the tokens behind it that are scored."""
 
     prompt: Sequence[int]
     answer: Sequence[int]
@@ -138,17 +138,23 @@ def micro_batch(lanes: Sequence[Lane], tokens: Sequence[Tokens], pad: int, devic
 
 
 def positions(segments: torch.Tensor) -> torch.Tensor:
-    """Int64 (lanes, width): the place of each token in its text; answers go on where the prompt ends."""
+    """Int64 (lanes, width): the place of each token in its text; answers go on where the prompt ends.
+
+    Padding stands at 0: a sequence of many answers is wider than the model may have places for.
+    """
     index = torch.arange(segments.shape[1], device=segments.device).expand_as(segments)
     n_prompt = (segments == _PROMPT).sum(1, keepdim=True)
     begins = torch.ones_like(segments, dtype=torch.bool)
     begins[:, 1:] = segments[:, 1:] != segments[:, :-1]
     first = torch.where(begins, index, 0).cummax(1).values
-    return torch.where(segments > _PROMPT, n_prompt + index - first, index)
+    return torch.where(segments > _PROMPT, n_prompt + index - first, index.where(segments == _PROMPT, 0))
 
 
 def attention_mask(segments: torch.Tensor) -> torch.Tensor:
-    """Bool (lanes, 1, width, width): a token sees the prompt and its own answer, up to itself; padding sees itself."""
+    """Bool (lanes, 1, width, width): a token sees the prompt and its own answer, up to itself.
+
+    No text sees padding; padding sees itself, for attention to nothing is NaN.
+    """
     width = segments.shape[1]
     earlier = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
     of, to = segments[:, :, None], segments[:, None, :]

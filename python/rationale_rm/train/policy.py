@@ -23,6 +23,8 @@ from rationale_rm.train.recipe import Recipe
 ADAPTER: Final = "adapter_config.json"
 """The file that tells adapters from a whole model."""
 _PROBE: Final = 8
+_WINDOWS: Final = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size", "local_attention")
+"""Settings of models whose layers do not all see the whole text."""
 _TOLERANCE: Final = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 
 
@@ -193,10 +195,11 @@ def _states(base: Any, batch: MicroBatch) -> Any:
 def _packs(base: Any) -> bool:
     """Whether two answers behind one prompt have the hidden states that each has by itself.
 
-    Only scaled-dot-product attention takes such a mask as it is, and some models (sliding windows, recurrent layers)
-    would not heed it; so it is tried.
+    Only scaled-dot-product attention takes such a mask as it is, and some models (recurrent layers) would not heed it;
+    so it is tried. A window is longer than what is tried, and transformers forgets it where a mask is given.
     """
-    if getattr(base.config, "_attn_implementation", None) != "sdpa":
+    config = base.config.get_text_config(decoder=True)
+    if getattr(base.config, "_attn_implementation", None) != "sdpa" or any(getattr(config, w, None) for w in _WINDOWS):
         return False
     size = base.get_output_embeddings().weight.shape[0]
     prompt = [token % size for token in range(1, _PROBE)]
