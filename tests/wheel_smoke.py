@@ -24,7 +24,9 @@ text = f"<RESULT_START>\n1. {reason}\n\\boxed{{B>A}}\n<RESULT_END>"
 assert rm.RationaleReward(LexicalJudge())([text], references=[[reason]], labels=[-1]).reward[0] == 1
 assert find_price("gpt-4.1-mini") is not None
 assert template_id("metajudge").startswith("metajudge/")
-assert {"tiny-cpu.yaml", "qwen3-14b.yaml"} <= {path.name for path in files("rationale_rm").joinpath("recipes").iterdir()}
+assert {"tiny-cpu.yaml", "qwen3-14b.yaml"} <= {
+    path.name for path in files("rationale_rm").joinpath("recipes").iterdir()
+}
 found = subprocess.run(
     [sys.executable, "-m", "rationale_rm.cli", "--version"], capture_output=True, text=True, check=True
 )

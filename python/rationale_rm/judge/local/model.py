@@ -15,8 +15,8 @@ from rationale_rm.judge.local.alignment import Floats
 from rationale_rm.judge.local.conflicts import CONFLICTS
 
 ENOUGH: Final = 4.0
-"""Log-odds of likeness beyond which more of it counts little, so that no likeness outweighs a conflict: two sentences that
-are equal but for the response they speak of make opposite points."""
+"""Log-odds of likeness beyond which more of it counts little, so that no likeness outweighs a conflict: two sentences
+that are equal but for the response they speak of make opposite points."""
 
 
 @dataclass(frozen=True, slots=True)
