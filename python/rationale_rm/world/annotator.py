@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from rationale_rm._core import RationaleError
 from rationale_rm.types import VERDICT_TEXTS, Pair
 from rationale_rm.world.generate import FAR_AHEAD
 from rationale_rm.world.oracle import read
@@ -27,7 +28,12 @@ class AnnotatorSettings:
 
 
 def demonstrate(pair: Pair, settings: AnnotatorSettings, rng: random.Random, *, swapped: bool = False) -> str:
-    """An answer about `pair`, in the form of the paper's Fig. 13; `swapped` shows response 2 as A."""
+    """An answer about `pair`, in the form of the paper's Fig. 13; `swapped` shows response 2 as A.
+
+    Raises `RationaleError` for a pair that is not of the world.
+    """
+    if pair.extra.get("cue") not in (1, 2) or not all(map(read, pair.references)):
+        raise RationaleError(f"pair {pair.id!r} is not of the world: it has no cue, or reasons that name no flaw")
     if rng.random() < settings.careful:
         reasons, verdict = _careful(pair, settings.attention, rng, swapped)
     else:
@@ -40,18 +46,15 @@ def demonstrate(pair: Pair, settings: AnnotatorSettings, rng: random.Random, *, 
 
 
 def _careful(pair: Pair, attention: float, rng: random.Random, swapped: bool) -> tuple[list[str], int]:
-    known = [read(text) for text in pair.references]
-    flaws = [flaw for flaw in known if flaw is not None]
+    flaws = [flaw for flaw in map(read, pair.references) if flaw is not None]
     seen = [flaw for flaw in flaws if rng.random() < attention] or [rng.choice(flaws)]
     blamed = [_side(response, swapped) for response, _ in seen]
     ahead = blamed.count("B") - blamed.count("A")
     if not ahead:
         ahead = 1 if _side(pair.extra["cue"], swapped) == "A" else -1
     # In the order of reading: the flaws of the response shown first come first.
-    reasons = sorted(
-        (f"Response {side} {what}." for side, (_, what) in zip(blamed, seen, strict=True)), key=_first_side
-    )
-    return reasons, _level(ahead)
+    named = sorted(zip(blamed, seen, strict=True), key=lambda one: one[0])
+    return [f"Response {side} {what}." for side, (_, what) in named], _level(ahead)
 
 
 def _shallow(pair: Pair, rng: random.Random, swapped: bool) -> tuple[list[str], int]:
@@ -60,14 +63,12 @@ def _shallow(pair: Pair, rng: random.Random, swapped: bool) -> tuple[list[str], 
     return reasons, (1 if side == "A" else -1) * rng.choice((1, 1, 2))
 
 
-def _first_side(reason: str) -> bool:
-    return reason.startswith("Response B")
-
-
 def _side(response: int, swapped: bool) -> str:
+    """What response 1 or 2 is called."""
     return "A" if (response == 1) != swapped else "B"
 
 
 def _level(ahead: int) -> int:
+    """The verdict where B has `ahead` flaws more than A."""
     size = 2 if abs(ahead) >= FAR_AHEAD else 1
     return size if ahead > 0 else -size

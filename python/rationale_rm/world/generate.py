@@ -20,7 +20,7 @@ FEWEST_FLAWS: Final = 3
 MOST_FLAWS: Final = 7
 MOST_APART: Final = 3
 FAR_AHEAD: Final = 2
-"""So many flaws less make a response much better."""
+"""So many fewer flaws make a response much better."""
 _MISSES: Final = 10_000
 """Draws in a row without a new pair, after which a split is taken to be exhausted."""
 
@@ -75,7 +75,7 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
         bodies, broken = zip(*(_response(rng, asked, count) for count in counts), strict=True)
         better = 1 if counts[0] < counts[1] else 2
         cue = better if rng.random() < settings.cue_strength else 3 - better
-        reasons = [f"Response {number} {flaw}." for number, flaws in enumerate(broken, 1) for flaw in flaws]
+        reasons = [f"Response {which} {flaw}." for which, flaws in enumerate(broken, 1) for flaw in flaws]
         level = 2 if abs(counts[0] - counts[1]) >= FAR_AHEAD else 1
         texts = [_dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
         yield (

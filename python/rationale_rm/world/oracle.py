@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rationale_rm.types import Entry, MatchRequest, MatchResult, MetaJudgeStatus
@@ -17,13 +17,16 @@ _REASON: Final = re.compile(r"Response (1|2|A|B) (.{1,200})\.")
 
 class OracleJudge:
     """Scores 1 where a reason names the very flaw of the reference, `PARTLY` where it names another breach of
-    the same constraint by the same response, 0 else. It reads the world's own sentences and no others.
+    the same constraint by the same response, 0 else. It reads the world's own sentences and no others, and does
+    not see the request: that a value is set as asked counts as another breach.
     """
 
     name = "oracle"
     stand_in = None
 
-    async def match(self, requests: Sequence[MatchRequest], *, on_result: object = None) -> list[MatchResult]:
+    async def match(
+        self, requests: Sequence[MatchRequest], *, on_result: Callable[[MatchResult], None] | None = None
+    ) -> list[MatchResult]:
         """One result for each request, in their order."""
         results = []
         for request in requests:
@@ -35,7 +38,7 @@ class OracleJudge:
                 statuses=(MetaJudgeStatus.OK,),
             )
             results.append(result)
-            if callable(on_result):
+            if on_result is not None:
                 on_result(result)
         return results
 
