@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import rationale_rm
-from recipes import expand, load
+from expansion import expand, load
 
 CASES = load()
 LIMIT_SECONDS = 30.0  # linear readers need well under a second for 10 MB; quadratic ones need hours
