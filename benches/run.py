@@ -31,6 +31,8 @@ CASES = (
     "judge_client_throughput",
     "vllm_judging",
     "logprob_peak_memory",
+    "grpo_step_vs_trl",
+    "reward_overhead",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"
