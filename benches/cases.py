@@ -396,6 +396,26 @@ def vllm_judging(rounds: int) -> list[Entry]:
     ]
 
 
+def logprob_peak_memory(rounds: int) -> list[Entry]:
+    from benches import logprob_memory as memory
+
+    sizes = memory.Sizes() if rounds >= 5 else memory.QUICK
+    found = {side: memory.measure(side, sizes=sizes) for side in memory.SIDES}
+    ours, peer, dense = (found[side] for side in memory.SIDES)
+    check(memory.agree(ours, peer) and memory.agree(ours, dense), "the log-probabilities or their gradients")
+    note = (
+        f"log-probabilities and entropies of {sizes.tokens} tokens, hidden {sizes.hidden}, vocabulary "
+        f"{sizes.vocabulary}, float32, projection trained: forward and backward, its gradient "
+        f"({sizes.vocabulary * sizes.hidden / 2**18:.0f} MiB) included; peer: TRL's fused head; each in a fresh "
+        f"process on one thread; sums and norms of gradients verified equal; dense logits take {dense.growth:.0f} MiB "
+        f"and {dense.seconds:.1f} s"
+    )
+    return [
+        Entry("logprob_peak_memory", ours.growth, peer.growth, "MiB of growth", note, memory.TARGET),
+        Entry("logprob_seconds", ours.seconds, peer.seconds, "s of CPU time", f"{note}; one run each", 1),
+    ]
+
+
 def grpo_step_vs_trl(rounds: int) -> list[Entry]:
     from benches import grpo_step as grpo
 
