@@ -66,7 +66,7 @@ def table(runs: dict[int, list[Job]]) -> dict[str, dict[str, list[float]]]:
 
 
 def difference(a: list[float], b: list[float]) -> dict[str, float]:
-    """Mean of a - b over seeds with its 95% interval (Student's t, seeds as the sample)."""
+    """Mean of a - b over seeds with its 95% interval (Student's t, seeds as the sample); NaN for one seed."""
     gaps = np.subtract(a, b)
     half = float(stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else np.nan
     return {"mean": float(gaps.mean()), "low": float(gaps.mean() - half), "high": float(gaps.mean() + half)}
@@ -106,6 +106,7 @@ def main() -> None:
         "seconds": seconds,
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
+    record = json.loads(json.dumps(record), parse_constant=lambda _: None)  # JSON has no NaN
     options.output.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     for name, figures in found.items():
         print(f"{name:15}" + "".join(f"  {figure} {np.mean(values):.3f}" for figure, values in figures.items()))

@@ -1,6 +1,5 @@
 """Training runs as processes, and what they leave: for the demo and the experiment."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rationale_rm.train.tracking import METRICS, read_metrics
 
-FIGURES = ("oa", "rc", "ap", "rc_by_reward_judge", "disagreement", "format_errors")
 _POLL = 5.0
 
 
@@ -41,9 +40,7 @@ class Job:
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of its metrics.jsonl; one that is being written is left out."""
-        path = self.folder / "metrics.jsonl"
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return read_metrics(self.folder) if (self.folder / METRICS).exists() else []
 
     def finished(self) -> bool:
         """Whether its last step is done and evaluated on the test pairs."""

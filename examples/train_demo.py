@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from examples.runs import Job, run_all, value
 
 ROOT = Path(__file__).parents[1]
@@ -96,10 +98,7 @@ def _draw(curves: dict[str, dict[str, list[Any]]], path: Path) -> None:
 
 
 def _smooth(values: list[float]) -> list[float]:
-    return [
-        sum(values[max(0, n - SMOOTHED + 1) : n + 1]) / len(values[max(0, n - SMOOTHED + 1) : n + 1])
-        for n in range(len(values))
-    ]
+    return [float(np.mean(values[max(0, end - SMOOTHED) : end])) for end in range(1, len(values) + 1)]
 
 
 if __name__ == "__main__":

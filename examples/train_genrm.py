@@ -18,9 +18,10 @@ from rationale_rm.train.recipe import Recipe, read_recipe
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe tiny-cpu, with your model, data and judge in place of the synthetic ones."""
-    overrides = [f"output.folder={options.output}", f"reward.mode={options.mode}", f"rollout.engine={options.rollout}"]
+    overrides = [f"output.folder={json.dumps(options.output)}", f"reward.mode={options.mode}"]
+    overrides.append(f"rollout.engine={options.rollout}")
     if options.steps:
-        overrides.append(f"train.steps={options.steps}")
+        overrides += [f"train.steps={options.steps}", f"optimiser.warmup_steps={min(10, options.steps // 2)}"]
     if options.judge:
         overrides.append(f"reward.judge={json.dumps(options.judge)}")
     if options.model:  # a model that can chat already: no warm start, the paper's prompt, room to write
