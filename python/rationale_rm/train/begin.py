@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from rationale_rm._core import __version__
+from rationale_rm._core import RationaleError, __version__
 from rationale_rm.judge import CacheError, Judge
 from rationale_rm.train import checkpoint, pairs, policy, scratch
 from rationale_rm.train.batches import Order, Prompts
@@ -20,7 +21,7 @@ from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe, fixed_settings, recipe_text, resume_conflicts
 from rationale_rm.train.run import Run, TrainingError
 from rationale_rm.train.signals import Stop
-from rationale_rm.train.tracking import METRICS, Metrics, Progress, check_samples
+from rationale_rm.train.tracking import METRICS, Metrics, Progress, check_samples, flat
 from rationale_rm.types import Pair
 
 RUN: Final = "run.json"
@@ -48,6 +49,7 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
     held = pairs.load(recipe)
     accelerator = _accelerator(recipe, folder)
     processes = Processes(accelerator)
+    is_new, lock = not folder.exists(), None
     progress = Progress(recipe.output.progress and processes.is_main)
     try:
         for note in held.notes:
@@ -81,6 +83,7 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             pairs=held,
             prompts=prompts,
             tokenizer=tokenizer,
+            bare=bare,
             policy=bare,
             reward=open_reward(recipe, judge),
             judge=judge,
@@ -91,9 +94,17 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             stop=stop,
             lock=lock,
         )
-    except (OSError, ValueError, CacheError, ImportError):
+        if recipe.output.trackers:
+            accelerator.init_trackers(recipe.name, config=flat(recipe.model_dump(mode="json")))
+    except BaseException as error:
         progress.close()
+        if is_new and lock is not None:  # it is ours, and holds nothing but what was just put there
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, (CacheError, ValueError)) and not isinstance(error, RationaleError):
+            raise TrainingError(str(error)) from error
         raise
+    if found is not None:
+        run.note(f"goes on from {found}")
     return run
 
 

@@ -48,8 +48,6 @@ class State:
     """Step of the last evaluation; -1 before the first."""
     best_step: int | None = None
     best_value: float | None = None
-    tokens: int = 0
-    """Completion tokens sampled so far."""
     seconds: float = 0.0
     """Time that the run took so far."""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -48,8 +48,10 @@ class Run:
     pairs: Pairs
     prompts: Prompts
     tokenizer: Any
+    bare: policy.Policy
+    """The policy without what is around it."""
     policy: Any
-    """The `Policy`, wrapped for several processes where there are any."""
+    """The policy, wrapped for several processes where there are any."""
     reward: RationaleReward
     judge: Remembering
     evaluation_judge: Judge
@@ -65,12 +67,6 @@ class Run:
     generators: Mapping[str, Any] = field(default_factory=checkpoint.generators)
     """Those at the last point from which the run can go on."""
     began: float = field(default_factory=time.monotonic)
-
-    @property
-    def bare(self) -> policy.Policy:
-        """The policy without what is around it."""
-        found: policy.Policy = self.accelerator.unwrap_model(self.policy)
-        return found
 
     @property
     def device(self) -> torch.device:
@@ -115,6 +111,8 @@ class Run:
         if record["split"] == "validation" and value is not None and (best is None or value > best):
             self.state = replace(self.state, best_step=record["step"], best_value=value)
         self._write(record)
+        shown = ", ".join(f"{name.upper()} {_interval(record[name])}" for name in ("oa", "rc", "ap"))
+        self.note(f"step {record['step']:,}, {record['n_pairs']:,} {record['split']} pairs: {shown}")
 
     def save_if_due(self, last: bool) -> None:
         """Saves every so many steps, at the best and at the last one, and when asked to stop, which raises
@@ -198,6 +196,13 @@ class Run:
 
         found = get_model_state_dict(self.policy, options=_whole())
         return {name.removeprefix("model."): weight for name, weight in found.items()}
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return "unknown"
+    bounds = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    return f"{figure['value']:.3f}{bounds}"
 
 
 def _whole() -> Any:
