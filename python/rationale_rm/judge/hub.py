@@ -44,6 +44,13 @@ def can_be_loaded(name: str) -> bool:
     return True
 
 
+def cached_folder(name: str) -> str:
+    """Where the cache keeps the files of a hub's model. Raises `OSError` where it does not."""
+    from huggingface_hub import snapshot_download
+
+    return str(snapshot_download(name, local_files_only=True))
+
+
 def unreachable(name: str) -> OSError:
     """What to say of a name that is neither a folder nor in the cache, while the hub cannot be reached."""
     return OSError(f"{name} is no folder here and not in the cache, and the model hub cannot be reached: {REMEDY}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm.extras import MissingExtraError
-from rationale_rm.judge.hub import can_be_loaded, check_folder, unreachable
+from rationale_rm.judge.hub import cached_folder, can_be_loaded, check_folder, unreachable
 from rationale_rm.judge.local.words import MAX_CHARACTERS
 
 Spans = Sequence[tuple[int, int]]
@@ -57,7 +57,9 @@ class Encoder:
             raise MissingExtraError("sentence-transformers", "embed") from error
         known = can_be_loaded(model)
         try:
-            self._model = SentenceTransformer(model, device=device, local_files_only=not known)
+            # By its folder: asked by name, peft would look for adapters on the hub even so.
+            folder = model if known else cached_folder(model)
+            self._model = SentenceTransformer(folder, device=device, local_files_only=not known)
         except OSError:
             if known:
                 raise

@@ -15,8 +15,10 @@ from rationale_rm.judge.local.alignment import Floats
 from rationale_rm.judge.local.conflicts import CONFLICTS
 
 ENOUGH: Final = 4.0
-"""Log-odds of likeness beyond which more of it counts little, so that no likeness outweighs a conflict: two sentences
-that are equal but for the response they speak of make opposite points."""
+"""Log-odds of likeness that count against a full conflict: however alike two sentences are, those that are equal but
+for the response they speak of make opposite points."""
+FULL: Final = 5.0
+"""Log-odds from which a conflict is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Coefficients:
         weights = np.array([self.weights[name] for name in names])
         against = np.isin(names, CONFLICTS)
         alike = self.intercept + features @ np.where(against, 0.0, weights)
-        alike = np.where(alike > ENOUGH, ENOUGH + 0.1 * np.log1p(np.maximum(alike - ENOUGH, 0.0)), alike)
-        logit = np.clip(alike + features @ np.where(against, weights, 0.0), -50.0, 50.0)
+        conflict = features @ np.where(against, weights, 0.0)
+        beyond = np.maximum(alike - ENOUGH, 0.0) * np.clip(-conflict / FULL, 0.0, 1.0)
+        logit = np.clip(alike - beyond + conflict, -50.0, 50.0)
         chance: Floats = 1.0 / (1.0 + np.exp(-logit))
         return chance
 
