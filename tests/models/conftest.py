@@ -16,6 +16,19 @@ def tiny_model_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def started(tmp_path_factory):
+    """A folder with a model of 40k parameters that knows the form of an answer about the synthetic world."""
+    from rationale_rm.train.loop import train
+    from training import one_thread, recipe
+
+    folder = tmp_path_factory.mktemp("started") / "run"
+    warm_start = {"steps": 120, "batch_size": 16, "warmup_steps": 4, "lr": 0.02, "schedule": "linear"}
+    with one_thread():
+        train(recipe(folder, warm_start=warm_start, train={"steps": 1}, evaluation={"every": None, "test_pairs": 1}))
+    return folder / "start"
+
+
+@pytest.fixture(scope="session")
 def vllm_server(tiny_model_path, tmp_path_factory):
     """A vLLM OpenAI server with the tiny model: `base_url`, `model_name`, `metrics()`."""
     log = tmp_path_factory.mktemp("vllm") / "server.log"

@@ -1,5 +1,6 @@
 """What the tests of training share: a recipe of seconds, and trainings in processes of their own."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -34,7 +35,37 @@ def recipe(folder, **sections):
     return Recipe.model_validate(settings)
 
 
+def recipe_from(start, folder, **sections):
+    """As `recipe`, from the model in the folder `start`, without a warm start and without evaluations."""
+    quiet = {"every": None, "start": False}
+    world = {"pairs": 40, "validation_pairs": 6, "test_pairs": 0, "vocabulary": 0.5}
+    settings = {
+        "model": {"scratch": None, "path": str(start)},
+        "data": {"world": world},
+        "warm_start": None,
+        "evaluation": quiet,
+    }
+    for name, section in sections.items():
+        old = settings.get(name)
+        settings[name] = {**old, **section} if isinstance(old, dict) and isinstance(section, dict) else section
+    return recipe(folder, **settings)
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Torch on one thread: the machine may be busy, and small matrices gain nothing by more."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def without_times(records):
+    """The records of a run but for what differs from one time to the next."""
     return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 

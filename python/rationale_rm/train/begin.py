@@ -98,8 +98,10 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             accelerator.init_trackers(recipe.name, config=flat(recipe.model_dump(mode="json")))
     except BaseException as error:
         progress.close()
-        if is_new and lock is not None:  # it is ours, and holds nothing but what was just put there
-            shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.close()
+            if is_new:  # it holds nothing but what was just put there
+                shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, (CacheError, ValueError)) and not isinstance(error, RationaleError):
             raise TrainingError(str(error)) from error
         raise

@@ -70,8 +70,8 @@ def micro_batches(
     """
     lanes = _packed(tokens, min(budget, PACKED)) if packed else [((row,), len(one)) for row, one in enumerate(tokens)]
     lanes.sort(key=lambda lane: (-lane[1], lane[0]))
-    total = sum(length for _, length in lanes)
-    budget = min(budget, max(-(-total // n_processes), 1))  # work for every process
+    longest = lanes[0][1] if lanes else 1
+    budget = min(budget, -(-len(lanes) // n_processes) * longest)  # work for every process
     dealt: list[list[Lane]] = []
     width = 0
     for rows, length in lanes:
