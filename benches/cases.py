@@ -396,6 +396,19 @@ def vllm_judging(rounds: int) -> list[Entry]:
     ]
 
 
+def rollout_vllm(rounds: int) -> list[Entry]:
+    from benches import rollout
+
+    found = rollout.measure(*((min(rounds, 5),) if rounds >= 5 else (1, rollout.FEW_TOKENS)))
+    note = (
+        f"{rollout.PROMPTS} different prompts of {rollout.PROMPT_TOKENS} tokens, an answer of {rollout.TOKENS} tokens "
+        f"each, random Qwen3 of {found.parameters / 1e6:.0f}M parameters, float32, all cores, wall time, "
+        f"{found.rounds} rounds; ours: vLLM in process; peer: our own transformers sampler, all answers in one batch; "
+        f"greedy answers verified equal; vLLM {found.vllm:.0f}, transformers {found.transformers:.0f} tokens/s"
+    )
+    return [Entry("rollout_vllm", US / found.vllm, US / found.transformers, "µs per token", note, rollout.TARGET)]
+
+
 def logprob_peak_memory(rounds: int) -> list[Entry]:
     from benches import logprob_memory as memory
 
@@ -466,6 +479,7 @@ CASES: dict[str, Callable[[int], list[Entry]]] = {
         bootstrap_ci,
         judge_client_throughput,
         vllm_judging,
+        rollout_vllm,
         logprob_peak_memory,
         grpo_step_vs_trl,
         reward_overhead,

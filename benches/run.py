@@ -30,6 +30,7 @@ CASES = (
     "bootstrap_ci",
     "judge_client_throughput",
     "vllm_judging",
+    "rollout_vllm",
     "logprob_peak_memory",
     "grpo_step_vs_trl",
     "reward_overhead",

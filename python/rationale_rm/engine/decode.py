@@ -12,8 +12,10 @@ import torch
 
 from rationale_rm.engine import attention, kv_cache
 from rationale_rm.engine.draws import RowDraws
-from rationale_rm.engine.types import Sampling
+from rationale_rm.engine.types import EngineError, Sampling
 
+_ALL = slice(None)
+_PREFILL = 4096  # tokens of prompts read at a time, and at least one prompt: what they take beside the cache is bounded
 _DONE_SHARE = 0.25  # of the rows that step, before the finished ones are taken out
 
 
@@ -70,10 +72,23 @@ class Decoder:
                 self._without_cache(state, on_row)
             else:
                 with attention.grouped(self._module, cache) as can_share:
-                    logits = self._forward(state, state.ids, cache)[of_row]
+                    logits = self._prefill(state, cache)[of_row]
                     cache.expand(of_row, state.mask, share=can_share)
                     state.expand(of_row)
                     self._with_cache(state, logits, cache, on_row)
+
+    def _prefill(self, state: _State, cache: Any) -> Any:
+        """Reads the prompts, a few thousand tokens at a time, and gives the logits after each."""
+        step = max(1, _PREFILL // state.ids.shape[1])
+        if not cache.fillable or step >= state.n_prompts:
+            return self._forward(state, state.ids, cache)
+        logits, parts = [], []
+        for start in range(0, state.n_prompts, step):
+            rows = slice(start, start + step)
+            parts.append(kv_cache.make(self._module))
+            logits.append(self._forward(state, state.ids[rows], parts[-1], rows))
+        cache.fill(parts)
+        return torch.cat(logits)
 
     def _with_cache(self, state: _State, logits: Any, cache: Any, on_row: Callable[[int, Drawn], None]) -> None:
         first = True
@@ -102,14 +117,14 @@ class Decoder:
         while (tokens := state.step(self._forward(state, state.ids, None), on_row)) is not None:
             state.ids = torch.cat([state.ids, tokens], dim=1)
 
-    def _forward(self, state: _State, ids: Any, cache: Any) -> Any:
-        """Logits [rows, vocabulary] after the last of `ids` [rows, new]."""
+    def _forward(self, state: _State, ids: Any, cache: Any, rows: slice = _ALL) -> Any:
+        """Logits [rows, vocabulary] after the last of `ids` [rows, new], those of the rows `rows` of the state."""
         output = self._module(
             input_ids=ids,
-            attention_mask=state.mask,
+            attention_mask=None if state.mask is None else state.mask[rows],
             use_cache=cache is not None,
             **({} if cache is None else {"past_key_values": cache}),
-            **({"position_ids": state.positions(ids.shape[1])} if self._takes_positions else {}),
+            **({"position_ids": state.positions(ids.shape[1])[rows]} if self._takes_positions else {}),
             **self._keeps_last,
         )
         return output.logits[:, -1]
@@ -153,10 +168,13 @@ class _State:
         self._tokens.append(tokens)
         self._logprobs.append(logprobs)
         self._step += 1
-        done = self._live & (at_end | (self._limits <= self._step))
+        broken = logprobs.isnan()
+        done = self._live & (at_end | (self._limits <= self._step) | broken)
         places = done.nonzero()[:, 0].tolist()
         if not places:
             return []
+        if bool(broken[places].any()):
+            raise EngineError("the model's logits are not numbers: its weights or activations have overflowed")
         self._live &= ~done
         self.n_live -= len(places)
         self._merge()

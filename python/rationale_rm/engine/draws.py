@@ -100,7 +100,8 @@ def inverse_cdf(probabilities: Any, uniform: Any) -> Any:
 def _first_above(cumulated: Any, target: Any) -> Any:
     # Rounding may take the target up to the last sum, which nothing exceeds.
     target = torch.minimum(target, torch.nextafter(cumulated[:, -1:], torch.zeros_like(target)))
-    return torch.searchsorted(cumulated, target, right=True)
+    place = torch.searchsorted(cumulated, target, right=True)
+    return place.clamp(max=cumulated.shape[-1] - 1)  # past the end where they are NaN
 
 
 def _nucleus(probabilities: Any, top_p: Any) -> Any:

@@ -83,6 +83,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Tokens held, those of the prompt included."""
         return self._prompt_length + self._held if self.is_initialized else 0
 
+    def append(self, others: list[GrowingLayer]) -> None:
+        """The rows of `others`, which hold as many tokens, come behind one another in this layer, which is empty."""
+        first = others[0]
+        self.lazy_initialization(first.keys, first.values)
+        self._rooms = [torch.cat([other.keys for other in others]), torch.cat([other.values for other in others])]
+        self._show(self._rooms[0].shape[-2])
+
     def share(self, groups: Groups) -> None:
         """What is held stays with the prompts, and the rows of `groups` go on from it."""
         self.groups = groups
@@ -153,7 +160,7 @@ class GroupedCache(DynamicCache):  # type: ignore[misc]
         layers that are all of full attention; others get a copy for each row. `mask` [prompts, tokens] is False for
         padding; None where there is none.
         """
-        if share and all(type(layer) is GrowingLayer for layer in self.layers):
+        if share and self._all_grow:
             bias = None
             if mask is not None:
                 keys = self.layers[0].keys
@@ -165,6 +172,16 @@ class GroupedCache(DynamicCache):  # type: ignore[misc]
         else:
             self.reorder_cache(of_row)
 
+    def fill(self, parts: list[GroupedCache]) -> None:
+        """Takes the rows of `parts` in, one part behind the other; this cache is empty, and `fillable`."""
+        for index, layer in enumerate(self.layers):
+            layer.append([part.layers[index] for part in parts])
+
+    @property
+    def fillable(self) -> bool:
+        """Whether `fill` can be used: all layers are of full attention."""
+        return len(self.layers) > 0 and self._all_grow
+
     @property
     def shared(self) -> bool:
         """Whether the rows look at one copy of their prompt."""
@@ -175,6 +192,10 @@ class GroupedCache(DynamicCache):  # type: ignore[misc]
         self._groups = None
         for layer in self.layers:
             layer.unshare(own)
+
+    @property
+    def _all_grow(self) -> bool:
+        return all(type(layer) is GrowingLayer for layer in self.layers)
 
     def keep(self, rows: Any) -> None:
         """Goes on with `rows` alone: int64 [kept], ascending."""
