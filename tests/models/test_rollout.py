@@ -291,6 +291,35 @@ def test_prompts_are_shared_where_attention_lets_them(monkeypatch):
     assert all(shape == ((1, 40), (4, 2)) for shape in shapes[:3]), shapes
 
 
+@pytest.mark.parametrize("name", ["rotary", "some layers slide"])
+def test_prompts_are_read_in_parts_with_the_same_result(monkeypatch, name):
+    """Parts of one prompt and of two; what cannot be put together is read whole."""
+    from rationale_rm.engine import decode
+
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(CONFIGS[name]()).eval()
+    prompts = [list(range(3, 3 + length)) for length in (30, 11, 20, 30, 4)]
+    rows = [Row(i // 2, Sampling(max_tokens=9, temperature=1.0, seed=i), 9) for i in range(10)]
+    found = []
+    for tokens in (4096, 60, 1):
+        monkeypatch.setattr(decode, "_PREFILL", tokens)
+        drawn = {}
+        Decoder(model, [95]).run(prompts, rows, drawn.__setitem__)
+        found.append([drawn[index].token_ids for index in range(10)])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("vocabulary", [96, 300])
+def test_a_model_that_overflows_is_said_to(vocabulary):
+    config = transformers.LlamaConfig(**{**TINY, "vocab_size": vocabulary}, **SHAPE)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model.lm_head.weight.data[7] = math.nan
+    for temperature in (0.0, 1.0):
+        rows = [Row(0, Sampling(max_tokens=3, temperature=temperature, seed=1), 3)]
+        with pytest.raises(EngineError, match="not numbers"):
+            Decoder(model, [2]).run([[3, 4]], rows, lambda index, drawn: None)
+
+
 def chi_square(counts, probabilities):
     """The p-value of counts against what was to be drawn."""
     return scipy.stats.chisquare(counts, probabilities * counts.sum()).pvalue

@@ -94,7 +94,7 @@ def inverse_cdf(probabilities: Any, uniform: Any) -> Any:
     part = _first_above(cumulated, target)
     target = target - (cumulated - sums).gather(1, part)
     inside = parts.gather(1, part[:, :, None].expand(-1, -1, _PART))[:, 0].cumsum(-1, dtype=torch.float64)
-    return (part * _PART + _first_above(inside, target))[:, 0]
+    return (part * _PART + _first_above(inside, target))[:, 0].clamp(max=vocabulary - 1)
 
 
 def _first_above(cumulated: Any, target: Any) -> Any:
