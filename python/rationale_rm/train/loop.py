@@ -9,6 +9,7 @@ docs/training.md says what a run writes, and what each figure means.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from rationale_rm.train.samples import write_groups
 from rationale_rm.train.signals import Stop, StopRequestedError
 from rationale_rm.train.update import NonFiniteError, apply_gradients, prepare, set_lr
 from rationale_rm.train.warmstart import warm_start
+from rationale_rm.train.weights import model_state
 from rationale_rm.types import RewardBatch
 
 _EPOCHS: Final = 3  # names the stream of draws that mini-batches are made by
@@ -370,9 +372,12 @@ def keep_start(run: Run) -> None:
     can begin with.
     """
     made = run.recipe.warm_start is not None or run.recipe.model.scratch is not None
-    if made and run.processes.is_main and not (run.folder / START).exists():
-        checkpoint.save_folder(run.folder / START, lambda folder: policy.save(run.bare.model, run.tokenizer, folder))
-    run.processes.wait()
+    if made and not run.processes.any((run.folder / START).exists()):
+        weights = model_state(run.policy)
+        if run.processes.is_main:
+            fill = functools.partial(policy.save, run.bare.model, run.tokenizer, state=weights)
+            checkpoint.save_folder(run.folder / START, fill)
+        run.processes.wait()
 
 
 def open_reference(run: Run) -> Any:

@@ -24,6 +24,7 @@ from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.signals import Stop
 from rationale_rm.train.tracking import Metrics, Progress, flat
+from rationale_rm.train.weights import model_state, optimiser_state, set_optimiser_state
 
 
 class TrainingError(RationaleError):
@@ -133,8 +134,8 @@ class Run:
         if not as_it_was:
             self.generators = checkpoint.generators()
         state = replace(self.state, seconds=self.state.seconds + time.monotonic() - self.began)
-        optimiser = self._optimiser_state()
-        weights = self._weights()
+        optimiser = optimiser_state(self.policy, self.optimiser.optimizer)
+        weights = model_state(self.policy)
         generators = self.processes.gather([self.generators])
         if self.processes.is_main:
             if self.metrics is not None:
@@ -151,13 +152,9 @@ class Run:
 
     def restore(self, path: Path) -> None:
         """Takes the optimiser's states and the generators from a checkpoint; the weights were loaded from it."""
-        from torch.distributed.checkpoint.state_dict import set_optimizer_state_dict
-
         states = checkpoint.read_optimiser(path)
         if states:
-            inner = self.optimiser.optimizer
-            whole = _optimiser_state_dict(self.policy, inner)
-            set_optimizer_state_dict(self.policy, inner, {**whole, "state": states}, options=_whole())
+            set_optimiser_state(self.policy, self.optimiser.optimizer, states)
         checkpoint.set_generators(checkpoint.read_generators(path, self.processes.rank))
         self.generators = checkpoint.generators()
 
@@ -184,36 +181,9 @@ class Run:
             values = {key: value for key, value in record.items() if key not in ("phase", "step")}
             self.accelerator.log(flat(values, f"{phase}/"), step=before + record["step"])
 
-    def _optimiser_state(self) -> Mapping[str, Any]:
-        inner = self.optimiser.optimizer
-        return _optimiser_state_dict(self.policy, inner)["state"] if inner.state else {}
-
-    def _weights(self) -> dict[str, Any] | None:
-        """The weights by their names in the model, where they are spread over processes; else None."""
-        if str(self.accelerator.distributed_type) != "DistributedType.FSDP":
-            return None
-        from torch.distributed.checkpoint.state_dict import get_model_state_dict
-
-        found = get_model_state_dict(self.policy, options=_whole())
-        return {name.removeprefix("model."): weight for name, weight in found.items()}
-
 
 def _interval(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return "unknown"
     bounds = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
     return f"{figure['value']:.3f}{bounds}"
-
-
-def _whole() -> Any:
-    from torch.distributed.checkpoint.state_dict import StateDictOptions
-
-    return StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
-
-
-def _optimiser_state_dict(module: Any, optimiser: Any) -> dict[str, Any]:
-    """The optimiser's states by parameter names, whole also where they are spread over processes."""
-    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
-
-    found: dict[str, Any] = get_optimizer_state_dict(module, optimiser, options=_whole())
-    return found
