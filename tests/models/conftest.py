@@ -34,3 +34,13 @@ def vllm_server(tiny_model_path, tmp_path_factory):
     log = tmp_path_factory.mktemp("vllm") / "server.log"
     with VllmServer(tiny_model_path, log=log, python=Path(sys.executable)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def trainings(tmp_path_factory):
+    """Starts trainings in processes of their own (`training.Trainings`)."""
+    from training import Trainings
+
+    running = Trainings(tmp_path_factory.mktemp("log") / "trainings.log")
+    yield running
+    running.close()

@@ -9,17 +9,10 @@ import time
 
 import pytest
 from rationale_rm.train.tracking import read_metrics
-from training import Trainings, recipe, without_times
+from training import recipe, without_times
 
 MOMENTS = 3
 """Kills while a checkpoint is written, and as many at random moments."""
-
-
-@pytest.fixture(scope="module")
-def trainings(tmp_path_factory):
-    started = Trainings(tmp_path_factory.mktemp("log") / "trainings.log")
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Runs trainings in processes of their own that start at once: torch and transformers are loaded here, and each
-training is a fork, which can be killed as any process can.
+training is a fork, or several, which can be killed as any process can.
 
-Reads lines of JSON: {"recipe": {...}, "resume": bool, "log": PATH}. Answers each with the process id, and with its
-exit status once it has ended.
+Reads lines of JSON: {"recipe": {...}, "resume": bool, "processes": int, "sharded": bool, "port": int, "log": PATH}.
+Answers each with the process ids, and with their exit statuses once they have ended.
 """
 
 import json
@@ -10,19 +10,43 @@ import os
 import sys
 import traceback
 
+import accelerate
 import torch
 import transformers
-import transformers.models.qwen3.modeling_qwen3  # noqa: F401
+import transformers.models.qwen3.modeling_qwen3  # noqa: F401 - loaded for the forks
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from rationale_rm.train import loop
 from rationale_rm.train.recipe import Recipe
 
+Accelerator = accelerate.Accelerator
 
-def child(order: dict) -> int:
+
+class Sharded(Accelerator):
+    """Accelerate's FSDP2 on the CPU, where Accelerate itself does not offer it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        AcceleratorState._shared_state["distributed_type"] = DistributedType.FSDP
+        self.state.fsdp_plugin = FullyShardedDataParallelPlugin(
+            fsdp_version=2,
+            auto_wrap_policy="transformer_based_wrap",
+            reshard_after_forward=True,
+            state_dict_type="SHARDED_STATE_DICT",
+            cpu_ram_efficient_loading=False,
+        )
+
+
+def child(order, rank):
     log = os.open(order["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if order["processes"] > 1:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(order["processes"])}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "ACCELERATE_USE_CPU": "true"}
+    if order["sharded"]:
+        accelerate.Accelerator = Sharded
     try:
-        exec(order.get("first", ""), {})
         loop.train(Recipe.model_validate(order["recipe"]), resume=order["resume"])
     except BaseException as error:
         traceback.print_exc()
@@ -30,16 +54,18 @@ def child(order: dict) -> int:
     return 0
 
 
-def main() -> None:
+def main():
     torch.set_num_threads(1)  # threads of OpenMP do not survive a fork
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            os._exit(child(order))
-        print(json.dumps(pid), flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+        pids = []
+        for rank in range(order["processes"]):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(child(order, rank))
+            pids.append(pid)
+        print(json.dumps(pids), flush=True)
+        print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]), flush=True)
 
 
 if __name__ == "__main__":

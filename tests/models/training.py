@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,12 @@ def without_times(records):
     return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 
+def free_port():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
 class Trainings:
     """The forks of train_driver.py."""
 
@@ -79,16 +86,29 @@ class Trainings:
             [sys.executable, str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def start(self, recipe, *, resume=False, first=""):
-        """Begins a training and gives its process id; `first` is code to run before it."""
-        order = {"recipe": recipe.model_dump(mode="json"), "resume": resume, "first": first, "log": str(self._log)}
+    def start(self, recipe, *, resume=False):
+        """Begins a training in one process and gives its id."""
+        (pid,) = self.start_several(recipe, 1, resume=resume)
+        return pid
+
+    def start_several(self, recipe, n, *, resume=False, sharded=False):
+        """Begins a training in `n` processes and gives their ids; `sharded` spreads the weights over them by FSDP2."""
+        order = {
+            "recipe": recipe.model_dump(mode="json"),
+            "resume": resume,
+            "processes": n,
+            "sharded": sharded,
+            "port": free_port(),
+            "log": str(self._log),
+        }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        return json.loads(self._process.stdout.readline())
 
     def wait(self):
-        """The exit status of the training; -9 where it was killed."""
-        return int(self._process.stdout.readline())
+        """The exit status of the training, -9 where it was killed; of several processes the one that is not 0."""
+        statuses = json.loads(self._process.stdout.readline())
+        return next((status for status in statuses if status), 0)
 
     def log(self):
         return self._log.read_text("utf-8")

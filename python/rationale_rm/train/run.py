@@ -15,16 +15,18 @@ import torch
 from rationale_rm._core import RationaleError
 from rationale_rm.judge import Judge
 from rationale_rm.rewards import RationaleReward
+from rationale_rm.rollout.sharded import gathered
 from rationale_rm.train import checkpoint, policy
 from rationale_rm.train.batches import Prompts
 from rationale_rm.train.checkpoint import State
 from rationale_rm.train.judging import Remembering
+from rationale_rm.train.packing import micro_batch
 from rationale_rm.train.pairs import Pairs
 from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.signals import Stop
 from rationale_rm.train.tracking import Metrics, Progress, flat
-from rationale_rm.train.weights import model_state, optimiser_state, set_optimiser_state
+from rationale_rm.train.weights import is_sharded, model_state, optimiser_state, set_optimiser_state
 
 
 class TrainingError(RationaleError):
@@ -82,13 +84,23 @@ class Run:
 
     @contextlib.contextmanager
     def sampling(self) -> Iterator[None]:
-        """The numbers that the trainer computes in are those that it samples in."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.model.dtype == "bfloat16"):
+        """The numbers that the trainer computes in are those that it samples in, and weights that are spread over
+        processes are whole meanwhile, where the policy's own module samples.
+        """
+        whole: AbstractContextManager[None] = contextlib.nullcontext()
+        if self.recipe.rollout.engine == "transformers" and is_sharded(self.policy):
+            with torch.no_grad():  # FSDP2 wants what it is wrapped around to run first
+                self.policy(micro_batch([], [], self.pad, self.device))
+            whole = gathered(self.policy)
+        bfloat16 = self.recipe.model.dtype == "bfloat16"
+        with whole, torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             yield
 
     def gathering(self, last: bool) -> AbstractContextManager[None]:
-        """Gradients are added up over micro-batches, and exchanged between processes with the last one of an update."""
-        if last or self.processes.n == 1:
+        """Gradients are added up over micro-batches, and exchanged between processes with the last one of an update.
+        Those of spread weights are exchanged with each: a whole gradient might not fit into a device.
+        """
+        if last or self.processes.n == 1 or is_sharded(self.policy):
             return contextlib.nullcontext()
         context: AbstractContextManager[None] = self.accelerator.no_sync(self.policy)
         return context

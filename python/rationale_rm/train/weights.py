@@ -22,7 +22,8 @@ def model_state(module: Any) -> dict[str, Any] | None:
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
     found = get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    return {name.removeprefix("model."): weight for name, weight in found.items()}
+    once = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}  # of tied weights the first name
+    return {name.removeprefix("model."): weight for name, weight in found.items() if name in once}
 
 
 def optimiser_state(module: Any, optimiser: Any) -> dict[str, dict[str, Any]]:
