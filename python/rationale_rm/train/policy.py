@@ -22,6 +22,7 @@ from rationale_rm.train.recipe import Recipe
 
 ADAPTER: Final = "adapter_config.json"
 """The file that tells adapters from a whole model."""
+_ANY_LENGTH: Final = 2**31
 _PROBE: Final = 8
 _WINDOWS: Final = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size", "local_attention")
 """Settings of models whose layers do not all see the whole text."""
@@ -81,7 +82,9 @@ def read_tokenizer(path: str, recipe: Recipe) -> tuple[Any, ChatTokenizer]:
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path, revision=recipe.model.revision)
         except (OSError, ValueError) as error:
             raise RationaleError(f"cannot read the tokenizer of {path}: {error}") from error
-    return tokenizer, ChatTokenizer(tokenizer, path, recipe.context, recipe.model.template_options)
+    # Prompts past the limit are counted and said; transformers would warn of the first one besides.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer, ChatTokenizer(tokenizer, path, _ANY_LENGTH, recipe.model.template_options)
 
 
 def load(path: str, recipe: Recipe, *, adapters: str | os.PathLike[str] | None = None) -> Any:
