@@ -48,10 +48,11 @@ def compare(lora):
     fully_shard(spread, mesh=mesh)
     assert isinstance(spread, FSDPModule)
 
-    # Another number of prompts and other lengths in each process: steps that all processes had to make would never end.
-    prompts = [[{"role": "user", "content": f"Response {number} names the year."}] for number in range(2 + 3 * rank)]
-    how = {"max_tokens": 8 + 30 * rank, "temperature": 1.0, "seeds": list(range(len(prompts)))}
-    for _ in range(2):
+    # Another number of prompts, at first none, and other lengths in each process: steps that all processes had to make
+    # would never end.
+    for n_prompts in (3 * rank, 2 + 3 * rank):
+        prompts = [[{"role": "user", "content": f"Response {number} names the year."}] for number in range(n_prompts)]
+        how = {"max_tokens": 8 + 30 * rank, "temperature": 1.0, "seeds": range(n_prompts)}
         expected = HfRollouts(whole, tokenizer).sample(prompts, 3, **how)
         found = HfRollouts(spread, tokenizer).sample(prompts, 3, **how)
         for one, other in zip(chain(*expected), chain(*found), strict=True):

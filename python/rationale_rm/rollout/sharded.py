@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from rationale_rm.rollout.weights import unwrapped
+from rationale_rm.engine import EngineError
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def gathered(module: Any) -> Iterator[None]:
     Without it each step of a sampler would gather them anew, in all processes at once, and processes whose answers
     are shorter would leave the others waiting for ever. Every process must enter and leave it together, and needs
     room for the whole model. Afterwards weights are spread after each forward pass except those of the root, as
-    torch does it by default. Does nothing where nothing is spread.
+    torch does it by default. Does nothing where nothing is spread. Raises `EngineError` where torch is too old.
     """
     import torch
     from torch.distributed.fsdp import FSDPModule
@@ -25,16 +25,22 @@ def gathered(module: Any) -> Iterator[None]:
     if not parts:
         yield
         return
-    if parts[0] is not unwrapped(module):
-        # FSDP2 wants its root to run first, and a sampler runs the model within it.
-        with torch.no_grad():
-            module(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=next(module.parameters()).device))
+    if not hasattr(parts[0], "reset_iter_state"):
+        raise EngineError(
+            "sampling from a model that FSDP2 spreads needs a newer torch, such as 2.13: sample with vLLM"
+        )
+    # FSDP2 wants its root to run first, in every process; a sampler runs the model within it, or nothing.
+    with torch.no_grad():
+        module(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=next(module.parameters()).device))
     try:
         for part in parts:
             part.set_reshard_after_forward(False, recurse=False)
             part.unshard()
         yield
     finally:
+        # FSDP2 has counted the forward passes, of which each process has made another number, for the order in which
+        # it gathers weights in the next backward pass.
+        parts[0].reset_iter_state()
         for part in parts:
             part.reshard()
             part.set_reshard_after_forward(part is not parts[0], recurse=False)
