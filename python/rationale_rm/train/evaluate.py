@@ -152,7 +152,7 @@ def _figures(run: Run, records: Sequence[Pair]) -> dict[str, Any]:
     sources = {name: number for number, name in enumerate(dict.fromkeys(record.source_id for record in records))}
     clusters = np.array([sources[record.source_id] for record in records], dtype=np.int64)
     disagrees = metrics.disagreement(critiques, favours=favours_in_world if recipe.data.world is not None else None)
-    malformed = np.array([float(one.status is not None and one.status != 0) for one in critiques])
+    malformed = np.array([np.nan if one.status is None else float(one.status != 0) for one in critiques])
     reasons = [one.reasons or () for one in critiques]
     words = [len(reason.split()) for items in reasons for reason in items]
     return {
@@ -180,7 +180,7 @@ def _reward(run: Run, scores: metrics.ModelScores) -> float | None:
     """The mean reward that these answers would have in training, but for length."""
     how = run.recipe.reward
     modes: Mapping[str, Any] = {"papo": "product", "gdpo": "sum", "gdpo_batch": "sum"}
-    malformed = np.array([status != "ok" for status in scores.statuses["answer"]], dtype=bool)
+    malformed = np.array([status not in ("ok", "unknown") for status in scores.statuses["answer"]], dtype=bool)
     rewards = core.hybrid_reward(
         scores.columns[how.rationale],
         scores.columns["oa"],
