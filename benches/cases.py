@@ -400,13 +400,14 @@ def rollout_vllm(rounds: int) -> list[Entry]:
     from benches import rollout
 
     found = rollout.measure(*((min(rounds, 5),) if rounds >= 5 else (1, rollout.FEW_TOKENS)))
+    how, (vllm, peer) = rollout.LARGE, found.rates.values()
     note = (
-        f"{rollout.PROMPTS} different prompts of {rollout.PROMPT_TOKENS} tokens, an answer of {rollout.TOKENS} tokens "
-        f"each, random Qwen3 of {found.parameters / 1e6:.0f}M parameters, float32, all cores, wall time, "
-        f"{found.rounds} rounds; ours: vLLM in process; peer: our own transformers sampler, all answers in one batch; "
-        f"greedy answers verified equal; vLLM {found.vllm:.0f}, transformers {found.transformers:.0f} tokens/s"
+        f"{how.prompts} different prompts of {how.prompt_tokens} tokens, an answer of {how.tokens} tokens each, random "
+        f"Qwen3 of {found.parameters / 1e6:.0f}M parameters, float32, all cores, wall time, {found.rounds} rounds; "
+        "ours: vLLM in process; peer: our own transformers sampler, all answers in one batch; greedy answers verified "
+        f"equal; vLLM {vllm:.0f}, transformers {peer:.0f} tokens/s"
     )
-    return [Entry("rollout_vllm", US / found.vllm, US / found.transformers, "µs per token", note, rollout.TARGET)]
+    return [Entry("rollout_vllm", US / vllm, US / peer, "µs per token", note, rollout.TARGET)]
 
 
 def logprob_peak_memory(rounds: int) -> list[Entry]:

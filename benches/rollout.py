@@ -1,10 +1,11 @@
-"""Sampling speed of vLLM in process against this package's transformers sampler, through `Rollouts.sample`.
+"""Sampling speed of vLLM in process against this package's transformers sampler, and of that against `generate`.
 
-python -m benches.rollout [--rounds N]
+python -m benches.rollout [--rounds N] [--small]
 
 64 different prompts of 200 tokens, one answer of 128 tokens each, from a random Qwen3 of 26M parameters, float32 on the
-CPU, all cores. Each engine lives in a process of its own under the Python of `make setup-models`, and they take
-turns; both must first give the same greedy answers.
+CPU, all cores. With --small, transformers alone on one thread, about a step of the demonstration: 8 prompts of 93 or 100
+tokens, 8 answers of 60 tokens each, from 1.2M parameters. Each contender lives in a process of its own under the
+Python of `make setup-models`, and they take turns; those of this package must first give the same greedy answers.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,75 +27,96 @@ from typing import Any
 from benches.vllm_server import PYTHON
 
 TARGET = 1.5
-PROMPTS = 64
-PROMPT_TOKENS = 200
-TOKENS = 128
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is sampled, from which model, by whom."""
+
+    prompts: int
+    samples: int
+    prompt_tokens: int
+    tokens: int
+    layers: int
+    hidden: int
+    contenders: tuple[str, ...]
+    threads: int | None = None
+    """None: all cores."""
+    uneven: bool = False
+    """Every second prompt is a few tokens shorter."""
+
+
+LARGE = Shape(64, 1, 200, 128, layers=8, hidden=512, contenders=("vllm", "transformers"))
+SMALL = Shape(
+    8, 8, 100, 60, layers=5, hidden=128, contenders=("transformers", "generate"), threads=1, uneven=True
+)  # fmt: skip
+SHAPES = {"large": LARGE, "small": SMALL}
 FEW_TOKENS = 32
-ENGINES = ("vllm", "transformers")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Both engines."""
+    """Tokens sampled a second by each contender, the medians of the rounds."""
 
-    vllm: float
-    """Tokens sampled a second, the median of the rounds."""
-    transformers: float
+    rates: dict[str, float]
     parameters: int
     rounds: int
 
 
 class Sampler:
-    """One engine in its process: ``ask`` has it work and gives its answer."""
+    """One contender in its process: `ask` has it work and gives its answer."""
 
-    def __init__(self, engine: str, model: Path):
-        command = [str(PYTHON), "-m", "benches.rollout", "--child", engine, str(model)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, contender: str, shape: str, model: Path):
+        command = [str(PYTHON), "-m", "benches.rollout", "--child", contender, shape, str(model)]
+        threads = SHAPES[shape].threads
+        environment = {**os.environ, **({} if threads is None else {"OMP_NUM_THREADS": str(threads)})}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
-    def ask(self, what: dict[str, Any]) -> Any:
+    def ask(self, tokens: int, temperature: float) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.write(json.dumps({"tokens": tokens, "temperature": temperature}) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith("{"):  # vLLM prints there too
                 return json.loads(line)
-        raise SystemExit(f"benchmark: an engine ended with {self._process.wait()}")
+        raise SystemExit(f"benchmark: a contender ended with {self._process.wait()}")
 
     def close(self) -> None:
         with contextlib.suppress(BrokenPipeError):
             self._process.communicate(timeout=60)
 
 
-def measure(rounds: int, tokens: int = TOKENS) -> Measured:
-    """Runs both engines in turns, `rounds` times after a first one that warms them up."""
-    with tempfile.TemporaryDirectory() as folder:
+def measure(rounds: int, tokens: int | None = None, shape: str = "large") -> Measured:
+    """Runs the contenders in turns, `rounds` times after a first one that warms them up."""
+    how = SHAPES[shape]
+    tokens = tokens or how.tokens
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         model = Path(folder) / "model"
-        subprocess.run([str(PYTHON), "-m", "benches.rollout", "--make", str(model)], check=True, capture_output=True)
-        with contextlib.ExitStack() as stack:
-            samplers = {}
-            for name in ENGINES:
-                samplers[name] = Sampler(name, model)
-                stack.callback(samplers[name].close)
-            greedy = [sampler.ask({"tokens": 16, "temperature": 0.0}) for sampler in samplers.values()]
-            if greedy[0]["answers"] != greedy[1]["answers"]:
-                raise SystemExit("benchmark: the engines' greedy answers differ")
-            rates: dict[str, list[float]] = {name: [] for name in ENGINES}
-            for round_ in range(-1, rounds):
-                for name, sampler in samplers.items():
-                    done = sampler.ask({"tokens": tokens, "temperature": 1.0})
-                    if done["count"] < 0.9 * PROMPTS * tokens:
-                        raise SystemExit("benchmark: answers ended early")
-                    if round_ >= 0:
-                        rates[name].append(done["count"] / done["seconds"])
-    return Measured(
-        **{name: statistics.median(found) for name, found in rates.items()},
-        parameters=greedy[1]["parameters"],
-        rounds=rounds,
-    )
+        make = [str(PYTHON), "-m", "benches.rollout", "--make", shape, str(model)]
+        parameters = int(subprocess.run(make, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
+        samplers = {}
+        for name in how.contenders:
+            samplers[name] = Sampler(name, shape, model)
+            stack.callback(samplers[name].close)
+        greedy = [samplers[name].ask(16, 0.0)["answers"] for name in how.contenders if name != "generate"]
+        if any(answers != greedy[0] for answers in greedy):
+            raise SystemExit("benchmark: greedy answers differ")
+        rates: dict[str, list[float]] = {name: [] for name in how.contenders}
+        for round_ in range(-1, rounds):
+            for name, sampler in samplers.items():
+                done = sampler.ask(tokens, 1.0)
+                if done["count"] < 0.9 * how.prompts * how.samples * tokens:
+                    raise SystemExit("benchmark: answers ended early")
+                if round_ >= 0:
+                    rates[name].append(done["count"] / done["seconds"])
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    return Measured(medians, parameters, rounds)
 
 
-def _make(folder: Path) -> None:
+def _make(how: Shape, folder: Path) -> None:
     import torch
     import transformers
 
@@ -100,74 +124,100 @@ def _make(folder: Path) -> None:
 
     tiny_model.make(folder)  # for its tokenizer
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    size = 64 if how.hidden >= 512 else 32
     config = transformers.Qwen3Config(
-        vocab_size=tiny_model.VOCABULARY, hidden_size=512, intermediate_size=1536, num_hidden_layers=8,
-        num_attention_heads=8, num_key_value_heads=4, head_dim=64, max_position_embeddings=512,
+        vocab_size=tiny_model.VOCABULARY, hidden_size=how.hidden, intermediate_size=3 * how.hidden,
+        num_hidden_layers=how.layers, num_attention_heads=how.hidden // size,
+        num_key_value_heads=how.hidden // size // 2, head_dim=size, max_position_embeddings=512,
         tie_word_embeddings=True, initializer_range=0.05, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     torch.manual_seed(0)
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    print(model.num_parameters())
 
 
-def _prompts(tokenizer: Any) -> list[list[dict[str, str]]]:
-    """Prompts that begin differently, each of `PROMPT_TOKENS` tokens."""
+def _prompts(how: Shape, tokenizer: Any) -> list[list[dict[str, str]]]:
+    """Prompts that begin differently."""
     found = []
-    for number in range(PROMPTS):
+    for number in range(how.prompts):
+        wanted = how.prompt_tokens - (7 * (number % 2) if how.uneven else 0)
         words = 1
         while True:
             messages = [{"role": "user", "content": f"{number}. " + "word" + " word" * words}]
             ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-            if len(ids) >= PROMPT_TOKENS:
+            if len(ids) >= wanted:
                 break
             words += 1
-        assert len(ids) == PROMPT_TOKENS, "a word is a token"
+        assert len(ids) == wanted, "a word is a token"
         found.append(messages)
     return found
 
 
-def _serve(engine: str, model: Path) -> None:
+def _contender(name: str, how: Shape, model: Path) -> Callable[[int, float], list[tuple[int, ...]]]:
+    """What gives the answers to the prompts of `how`, of so many tokens at such a temperature."""
     import transformers
     from rationale_rm.rollout import HfRollouts, Rollouts, VllmRollouts
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-    parameters = 0
-    if engine == "vllm":
-        rollouts: Rollouts = VllmRollouts(model, max_model_len=512, max_num_seqs=PROMPTS)
+    prompts = _prompts(how, tokenizer)
+    rows = how.prompts * how.samples
+    if name == "vllm":
+        rollouts: Rollouts = VllmRollouts(model, max_model_len=512, max_num_seqs=rows)
     else:
         module = transformers.AutoModelForCausalLM.from_pretrained(model, dtype="float32")
-        parameters = module.num_parameters()
-        rollouts = HfRollouts(module, tokenizer, batch_size=PROMPTS)
-    prompts = _prompts(tokenizer)
-    for line in sys.stdin:
-        what = json.loads(line)
-        started = time.perf_counter()
+        rollouts = HfRollouts(module, tokenizer, batch_size=rows)
+
+    def ours(tokens: int, temperature: float) -> list[tuple[int, ...]]:
         groups = rollouts.sample(
-            prompts, 1, max_tokens=what["tokens"], temperature=what["temperature"], seeds=range(PROMPTS)
+            prompts, how.samples, max_tokens=tokens, temperature=temperature, seeds=range(how.prompts)
         )
+        return [one.token_ids for group in groups for one in group]
+
+    def generate(tokens: int, temperature: float) -> list[tuple[int, ...]]:
+        """The same with `generate`: no log-probabilities, one seed for all."""
+        tokenizer.padding_side = "left"
+        batch = tokenizer.apply_chat_template(
+            prompts, add_generation_prompt=True, return_dict=True, return_tensors="pt", padding=True
+        )
+        config = transformers.GenerationConfig(
+            do_sample=True, top_k=0, top_p=1.0, temperature=temperature, max_new_tokens=tokens,
+            num_return_sequences=how.samples, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        )  # fmt: skip
+        answers = module.generate(**batch, generation_config=config)[:, batch["input_ids"].shape[1] :]
+        return [tuple(token for token in answer if token != tokenizer.pad_token_id) for answer in answers.tolist()]
+
+    return generate if name == "generate" else ours
+
+
+def _serve(name: str, how: Shape, model: Path) -> None:
+    draw = _contender(name, how, model)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        started = time.perf_counter()
+        answers = draw(asked["tokens"], asked["temperature"])
         seconds = time.perf_counter() - started
-        answers = [group[0].token_ids for group in groups]
-        count = sum(map(len, answers))
-        print(
-            json.dumps({"count": count, "seconds": seconds, "answers": answers, "parameters": parameters}), flush=True
-        )
-    rollouts.close()
+        print(json.dumps({"count": sum(map(len, answers)), "seconds": seconds, "answers": answers}), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.rollout", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make:
-        _make(options.make)
+        _make(SHAPES[options.make[0]], Path(options.make[1]))
     elif options.child:
-        _serve(options.child[0], Path(options.child[1]))
+        name, shape, model = options.child
+        _serve(name, SHAPES[shape], Path(model))
     else:
-        found = measure(options.rounds)
-        ratio = found.vllm / found.transformers
-        print(f"vLLM {found.vllm:.0f}, transformers {found.transformers:.0f} tokens/s: {ratio:.2f}x")
+        found = measure(options.rounds, shape="small" if options.small else "large")
+        first, second = found.rates
+        print(f"{found.parameters / 1e6:.1f}M parameters; tokens/s: {first} {found.rates[first]:.0f}, "
+              f"{second} {found.rates[second]:.0f}: {found.rates[first] / found.rates[second]:.2f}x")  # fmt: skip
 
 
 if __name__ == "__main__":
