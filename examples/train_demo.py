@@ -36,7 +36,7 @@ def main() -> None:
     from_start = {"warm_start": None, "model.scratch": None, "model.path": str(start), "reward.mode": "outcome"}
     outcome = Job(RECIPE, folder / "outcome-only", from_start, after=start)
     print(
-        "Training a judge of 1.2 million parameters twice (7 to 12 minutes on two cores): a warm start, then GRPO with"
+        "Training a judge of 1.5 million parameters twice (7 to 12 minutes on two cores): a warm start, then GRPO with"
     )
     print("the hybrid reward (Eq. 4) and, from the same start, with the outcome reward alone.", flush=True)
     run_all([hybrid, outcome], 2)

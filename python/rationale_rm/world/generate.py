@@ -97,7 +97,7 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
 
 def _counts(rng: random.Random, most: int) -> tuple[int, int]:
     """Flaws of the two responses: 3 to 7 together, each total as likely, and one to three apart, so that who overlooks
-    some often prefers the wrong one.
+    some may prefer the wrong one.
     """
     total = rng.randint(FEWEST_FLAWS, min(MOST_FLAWS, 2 * most - 1))
     counts = [
