@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pty
+import select
 
 import pytest
 from rationale_rm.train.tracking import Metrics, Progress, clock, flat, read_metrics
@@ -97,6 +98,14 @@ def test_nothing_is_shown_where_it_is_not_wanted():
     assert stream.getvalue() == ""
 
 
+def drained(terminal):
+    """All that was written to a terminal, which hands it out in parts."""
+    parts = []
+    while select.select([terminal], [], [], 0.2)[0]:
+        parts.append(os.read(terminal, 1 << 16))
+    return b"".join(parts).decode()
+
+
 def test_a_terminal_has_a_bar_and_lines_that_stay():
     ours, theirs = pty.openpty()
     with open(theirs, "w") as stream:
@@ -108,7 +117,7 @@ def test_a_terminal_has_a_bar_and_lines_that_stay():
         progress.step(3, "reward 0.10")
         progress.close()
         stream.flush()
-        shown = os.read(ours, 1 << 16).decode()
+        shown = drained(ours)
     os.close(ours)
     assert "[judge] is away" in shown
     assert "reward 0.10" in shown

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rationale_rm.engine import EngineError
 
 
 @contextlib.contextmanager
-def gathered(module: Any) -> Iterator[None]:
+def gathered(module: Any, run_once: Callable[[], Any] | None = None) -> Iterator[None]:
     """Gathers all weights that ``fully_shard`` has spread within `module`, and spreads them again at the end.
 
     Without it each step of a sampler would gather them anew, in all processes at once, and processes whose answers
     are shorter would leave the others waiting for ever. Every process must enter and leave it together, and needs
     room for the whole model. Afterwards weights are spread after each forward pass except those of the root, as
-    torch does it by default. Does nothing where nothing is spread. Raises `EngineError` where torch is too old.
+    torch does it by default. Does nothing where nothing is spread. `run_once` makes one forward pass of `module`, where
+    that takes other arguments than a model of transformers. Raises `EngineError` where torch is too old.
     """
     import torch
     from torch.distributed.fsdp import FSDPModule
@@ -31,7 +32,10 @@ def gathered(module: Any) -> Iterator[None]:
         )
     # FSDP2 wants its root to run first, in every process; a sampler runs the model within it, or nothing.
     with torch.no_grad():
-        module(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=next(module.parameters()).device))
+        if run_once is None:
+            module(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=next(module.parameters()).device))
+        else:
+            run_once()
     try:
         for part in parts:
             part.set_reshard_after_forward(False, recurse=False)

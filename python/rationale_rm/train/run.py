@@ -89,9 +89,7 @@ class Run:
         """
         whole: AbstractContextManager[None] = contextlib.nullcontext()
         if self.recipe.rollout.engine == "transformers" and is_sharded(self.policy):
-            with torch.no_grad():  # FSDP2 wants what it is wrapped around to run first
-                self.policy(micro_batch([], [], self.pad, self.device))
-            whole = gathered(self.policy)
+            whole = gathered(self.policy, lambda: self.policy(micro_batch([], [], self.pad, self.device)))
         bfloat16 = self.recipe.model.dtype == "bfloat16"
         with whole, torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
             yield
