@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import judging
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from rationale_rm.judge.local.model import shipped
 from rationale_rm.judge.local.numbers import disagree
 from rationale_rm.judge.local.sides import focus, mentions
 from rationale_rm.judge.local.words import MAX_CHARACTERS, stem, words
-from rationale_rm.types import MatchRequest, MetaJudgeStatus
+from rationale_rm.types import MetaJudgeStatus
 
 from benches import calibrate_local
 
@@ -35,15 +36,7 @@ HELD_OUT_FLOOR = 0.69
 
 
 def request(references, reasons, *, swapped=False, id="r"):
-    return MatchRequest(
-        id=id,
-        critique_id="c",
-        pair_id="p",
-        model="m",
-        references=tuple(references),
-        reasons=tuple(reasons),
-        swapped=swapped,
-    )
+    return judging.request(references=tuple(references), reasons=tuple(reasons), swapped=swapped, id=id)
 
 
 def score(reference, reason, *, swapped=False):

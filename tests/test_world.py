@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from importlib import resources
 
+import judging
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,17 @@ from rationale_rm.data.write import pair_record
 from rationale_rm.judge import Judge
 from rationale_rm.judge.local import LexicalJudge
 from rationale_rm.rewards import RationaleReward
-from rationale_rm.types import VERDICT_TEXTS, GenrmStatus, MatchRequest, MetaJudgeStatus, Pair
-from rationale_rm.world import SPLITS, AnnotatorSettings, OracleJudge, WorldSettings, demonstrate, generate, pairs
+from rationale_rm.types import VERDICT_TEXTS, GenrmStatus, MetaJudgeStatus, Pair
+from rationale_rm.world import (
+    SPLITS,
+    AnnotatorSettings,
+    OracleJudge,
+    WorldSettings,
+    demonstrate,
+    favours,
+    generate,
+    pairs,
+)
 from rationale_rm.world.oracle import PARTLY
 from rationale_rm.world.vocabulary import GENERIC
 
@@ -84,9 +94,9 @@ def reading(pair):
 
 
 def content(pair):
-    """What makes a pair different from another one: the order of what is said does not."""
+    """What makes a pair different from another one: neither the order of what is said nor that of the responses."""
     task, asked, flaws = reading(pair)
-    return pair.domain, task, frozenset(asked), *map(frozenset, flaws)
+    return pair.domain, task, frozenset(asked), frozenset(map(frozenset, flaws))
 
 
 @st.composite
@@ -283,15 +293,7 @@ def test_an_unknown_split_is_refused():
 
 
 def request(references, reasons, *, swapped=False, id="r"):
-    return MatchRequest(
-        id=id,
-        critique_id="c",
-        pair_id="p",
-        model="m",
-        references=tuple(references),
-        reasons=tuple(reasons),
-        swapped=swapped,
-    )
+    return judging.request(references=tuple(references), reasons=tuple(reasons), swapped=swapped, id=id)
 
 
 def scores(judge, references, reasons, *, swapped=False):
@@ -530,3 +532,26 @@ def test_the_lexical_judge_finds_all_flaws_in_whole_lists(mixed):
         reasons = [written(n, flaw, swapped) for n, one in enumerate(reading(pair)[2], 1) for flaw in one]
         found = scores(LexicalJudge(), pair.references, reasons, swapped=swapped)
         assert min(found.get((at, at), 0.0) for at in range(len(reasons))) >= 0.9
+
+
+# Which response a sentence speaks for.
+
+
+@pytest.mark.parametrize(
+    ("reason", "side"),
+    [
+        ("Response A is longer and more detailed.", 1),
+        ("Response B has a nicer tone.", -1),
+        ("Response A is nothing that the world says.", 0),
+        ("It is bad.", 0),
+    ],
+)
+def test_sides_of_the_worlds_other_sentences(reason, side):
+    assert favours(reason) == side
+
+
+def test_a_flaw_speaks_for_the_other_response():
+    (pair,) = pairs(WorldSettings(), "train", 1)
+    flaw = pair.references[0].split(maxsplit=2)[2]
+    assert favours(f"Response A {flaw}") == -1
+    assert favours(f"Response B {flaw}") == 1

@@ -3,7 +3,7 @@
 import pytest
 from rationale_rm.rollout import Completion
 from rationale_rm.train import begin, judging
-from rationale_rm.train.evaluate import evaluate, favours_in_world
+from rationale_rm.train.evaluate import evaluate
 from rationale_rm.train.signals import Stop
 from rationale_rm.types import VERDICT_TEXTS, MatchResult
 from training import one_thread, recipe_from
@@ -132,22 +132,3 @@ def test_an_evaluation_whose_judge_stays_away_gives_no_figures(run, monkeypatch)
     monkeypatch.setattr(run.evaluation_judge, "match", match)
     with pytest.raises(judging.JudgeOutageError, match=r"failed for 6 of 6 answers of the evaluation.*error_503"):
         evaluate(run, pairs, 0, "validation")
-
-
-@pytest.mark.parametrize(
-    ("reason", "favours"),
-    [
-        ("Response A is longer and more detailed.", 1),
-        ("Response B has a nicer tone.", -1),
-        ("Response A is nothing that the world says.", 0),
-        ("It is bad.", 0),
-    ],
-)
-def test_sides_of_the_worlds_other_sentences(reason, favours):
-    assert favours_in_world(reason) == favours
-
-
-def test_a_flaw_speaks_for_the_other_response(run):
-    flaw = run.pairs.train[0].references[0].split(maxsplit=2)[2]
-    assert favours_in_world(f"Response A {flaw}") == -1
-    assert favours_in_world(f"Response B {flaw}") == 1

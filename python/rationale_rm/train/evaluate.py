@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from rationale_rm.critique import critique_id
 from rationale_rm.judge import Judge, loop
 from rationale_rm.metrics.results import Figure, Floats
 from rationale_rm.train.judging import retried
+from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.run import Run
 from rationale_rm.types import Critique, JudgeAnswer, MatchResult, ModelAnswer, Pair
 
@@ -151,7 +151,7 @@ def _figures(run: Run, records: Sequence[Pair]) -> dict[str, Any]:
     critiques = _critiques(run, records)
     sources = {name: number for number, name in enumerate(dict.fromkeys(record.source_id for record in records))}
     clusters = np.array([sources[record.source_id] for record in records], dtype=np.int64)
-    disagrees = metrics.disagreement(critiques, favours=favours_in_world if recipe.data.world is not None else None)
+    disagrees = metrics.disagreement(critiques, favours=_favours(recipe))
     malformed = np.array([np.nan if one.status is None else float(one.status != 0) for one in critiques])
     reasons = [one.reasons or () for one in critiques]
     words = [len(reason.split()) for items in reasons for reason in items]
@@ -206,18 +206,10 @@ def _mean(values: Floats, clusters: Any, seed: int) -> dict[str, Any]:
     return {"value": found.mean, "low": low, "high": high, "n": int(known.sum()), "n_total": len(values)}
 
 
-_WORLD_REASON: Final = re.compile(r"Response (A|B) (.{1,200})\.")
+def _favours(recipe: Recipe) -> metrics.Favours | None:
+    """What tells the sides of reasons apart: the world's own sentences are known."""
+    if recipe.data.world is None:
+        return None
+    from rationale_rm.world import favours
 
-
-def favours_in_world(reason: str) -> int:
-    """`metrics.Favours` of the synthetic world, whose sentences are known: flaws blame, the shallow ones praise."""
-    from rationale_rm.world.oracle import read
-    from rationale_rm.world.vocabulary import GENERIC
-
-    flaw = read(reason)
-    if flaw is not None:
-        return -1 if flaw[0] == 1 else 1
-    said = _WORLD_REASON.fullmatch(reason.strip())
-    if said is None or said[2] not in GENERIC:
-        return 0
-    return 1 if said[1] == "A" else -1
+    return favours

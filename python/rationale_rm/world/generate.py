@@ -89,8 +89,9 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
                 label=level if better == 1 else -level,
                 extra={"cue": cue},
             ),
-            # The order of what is said is no difference: near copies would leak from split to split.
-            f"{name}|{task}|{sorted(one.want for one in asked)}|{sorted(broken[0])}|{sorted(broken[1])}",
+            # Neither the order of what is said nor which response comes first is a difference: training shows pairs in
+            # either order, and near copies would leak from split to split.
+            f"{name}|{task}|{sorted(one.want for one in asked)}|{sorted(map(sorted, broken))}",
         )
         number += 1
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rationale_rm.types import Entry, MatchRequest, MatchResult, MetaJudgeStatus
-from rationale_rm.world.vocabulary import flaws
+from rationale_rm.world.vocabulary import GENERIC, flaws
 
 PARTLY: Final = 0.25
 """Fulfilment of a reason that blames the right response for breaking the right constraint in another way: touched, on
@@ -55,6 +55,18 @@ def _entries(request: MatchRequest) -> list[Entry]:
                 elif flaws()[reference[1]] == flaws()[reason[1]]:
                     cells.append((i, j, PARTLY))
     return cells
+
+
+def favours(reason: str) -> int:
+    """Which response a sentence of the world speaks for, as it names them: 1 for A, -1 for B, 0 for any other text.
+
+    Flaws blame, and shallow reasons praise.
+    """
+    found = _REASON.fullmatch(reason.strip())
+    if found is None or (found[2] not in flaws() and found[2] not in GENERIC):
+        return 0
+    named = 1 if found[1] in "1A" else -1
+    return named if found[2] in GENERIC else -named
 
 
 def read(text: str, *, swapped: bool = False) -> tuple[int, str] | None:
