@@ -16,6 +16,7 @@ import yaml
 from rationale_rm.train.tracking import METRICS, read_metrics
 
 _POLL = 5.0
+_LINE_EVERY = 60.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def _run(job: Job, stopping: threading.Event) -> str | None:
         )
         try:
             while process.poll() is None and not stopping.wait(_POLL):
-                _say(f"{job.name}, {time.monotonic() - began:.0f} s: {_last_line(log)}")
+                seconds = time.monotonic() - began
+                _say(f"{job.name}, {seconds:.0f} s: {_last_line(log)}", seconds)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -102,10 +104,11 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "starting"
 
 
-def _say(text: str) -> None:
+def _say(text: str, seconds: float) -> None:
+    """Over the last line on a terminal, and once a minute elsewhere."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text[:110]}", end="", file=sys.stderr, flush=True)
-    elif "evaluat" in text:
+    elif seconds % _LINE_EVERY < _POLL:
         print(text, file=sys.stderr, flush=True)
 
 

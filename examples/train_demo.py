@@ -8,6 +8,7 @@ pairs) before and after, and writes curves.png and curves.json.
 
 import argparse
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ from examples.runs import Job, run_all, value
 
 ROOT = Path(__file__).parents[1]
 RECIPE = str(ROOT / "recipes" / "tiny-cpu.yaml")
+WARM_START_ALONE = {
+    "train.steps": 1,
+    "optimiser.warmup_steps": 0,
+    "evaluation.every": None,
+    "evaluation.test_pairs": 1,
+}
+"""A run that makes the start and little else: a recipe has at least one GRPO step."""
 SMOOTHED = 15
 """Steps that a point of the training curves is the mean of."""
 
@@ -31,14 +39,18 @@ def main() -> None:
     folder = options.folder.resolve()
     if options.fresh and folder.exists():
         shutil.rmtree(folder)
-    hybrid = Job(RECIPE, folder / "hybrid", threads=2)
-    start = hybrid.folder / "start"
-    from_start = {"warm_start": None, "model.scratch": None, "model.path": str(start), "reward.mode": "outcome"}
-    outcome = Job(RECIPE, folder / "outcome-only", from_start, after=start)
+    # By itself on all cores; the two runs that follow have one thread each, for threads beyond the cores wait in loops
+    # and slow both down many times over.
+    warm_start = Job(RECIPE, folder / "warm-start", WARM_START_ALONE, threads=os.cpu_count() or 1)
+    start = warm_start.folder / "start"
+    from_start = {"warm_start": None, "model.scratch": None, "model.path": str(start)}
+    hybrid = Job(RECIPE, folder / "hybrid", from_start)
+    outcome = Job(RECIPE, folder / "outcome-only", {**from_start, "reward.mode": "outcome"})
     print(
         "Training a judge of 1.5 million parameters twice (7 to 12 minutes on two cores): a warm start, then GRPO with"
     )
     print("the hybrid reward (Eq. 4) and, from the same start, with the outcome reward alone.", flush=True)
+    run_all([warm_start], 1)
     run_all([hybrid, outcome], 2)
 
     begin, ends = hybrid.evaluations()[0], {job.name: job.evaluations()[-1] for job in (hybrid, outcome)}
@@ -46,13 +58,20 @@ def main() -> None:
     for name, record in {"before": begin, **ends}.items():
         shown = [f"{_figure(record[key]):>{width}}" for key, width in (("oa", 22), ("rc", 24))]
         print(f"{name:22}{''.join(shown)}{value(record['format_errors']):>16.1%}")
-    print(
-        "\nBoth learn to be right; only one of them for the human reasons. [..] are 95% bootstrap intervals over pairs."
-    )
+    print("[..] are 95% bootstrap intervals over pairs.")
+    for figure in ("oa", "rc"):
+        print(_compared(figure, ends["hybrid"][figure], ends["outcome-only"][figure]))
     curves = {job.name: _curves(job) for job in (hybrid, outcome)}
     (folder / "curves.json").write_text(json.dumps(curves, indent=1) + "\n", "utf-8")
     _draw(curves, folder / "curves.png")
     print(f"Curves: {folder / 'curves.png'}, {folder / 'curves.json'}; the runs with their samples: {folder}")
+
+
+def _compared(name: str, hybrid: dict[str, Any], outcome: dict[str, Any]) -> str:
+    """How far the two runs are apart, and whether their intervals are."""
+    apart = hybrid["low"] > outcome["high"] or outcome["low"] > hybrid["high"]
+    gap = hybrid["value"] - outcome["value"]
+    return f"{name.upper()}, hybrid less outcome-only: {gap:+.3f}; the intervals {'do not ' if apart else ''}overlap."
 
 
 def _figure(figure: dict[str, Any]) -> str:
