@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rationale_rm.engine import EngineError, Generation, Message, Sampling
+from rationale_rm.engine import EngineError, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
-from rationale_rm.engine.chat import check as check_sampling
 from rationale_rm.engine.hf import end_tokens
 from rationale_rm.rollout.sharded import gathered
-from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, check, row_seed
+from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
 from rationale_rm.rollout.weights import unwrapped
 
 
@@ -56,19 +55,11 @@ class HfRollouts:
         on_group: OnGroup | None = None,
     ) -> list[list[Completion]]:
         """See `Rollouts.sample`."""
-        check(prompts, n, seeds)
-        how = Sampling(max_tokens=max_tokens, temperature=temperature)
-        check_sampling(prompts, [how] * len(prompts))
+        how = sampling_of(prompts, n, seeds, max_tokens, temperature)
         if self._model is None:
             raise EngineError("the rollouts are closed")
         groups = GroupsOfRows(len(prompts), n, on_group)
-        encoded: dict[int, list[int]] = {}
-        for index, messages in enumerate(prompts):
-            ids = self._chat.encode(messages)
-            if isinstance(ids, Generation):
-                groups.failed(index, ids.error or "")
-            else:
-                encoded[index] = ids
+        encoded = groups.encode(prompts, self._chat)
         from rationale_rm.engine.decode import sampling_mode
 
         order = sorted(encoded, key=lambda index: len(encoded[index]))  # like lengths together: little padding

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from rationale_rm.engine import EngineError, Generation, Message, Sampling
+from rationale_rm.engine import EngineError, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
-from rationale_rm.engine.chat import check as check_sampling
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.rollout.transfer import WeightSender
-from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, check, row_seed
+from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
 from rationale_rm.rollout.weights import checkpoint_weights
 
 
@@ -76,21 +75,15 @@ class VllmServerRollouts:
         on_group: OnGroup | None = None,
     ) -> list[list[Completion]]:
         """See `Rollouts.sample`. A group is one request; one that fails is a group with an error."""
-        check(prompts, n, seeds)
-        how = Sampling(max_tokens=max_tokens, temperature=temperature)
-        check_sampling(prompts, [how] * len(prompts))
+        how = sampling_of(prompts, n, seeds, max_tokens, temperature)
         self._opened()
         if self._fault is not None:
             raise EngineError(f"the server's weights are not the trainer's, for the last sync failed: {self._fault}")
         groups = GroupsOfRows(len(prompts), n, on_group)
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="rollouts") as pool:
             asked = {}
-            for index, messages in enumerate(prompts):
-                ids = self._chat.encode(messages)
-                if isinstance(ids, Generation):
-                    groups.failed(index, ids.error or "")
-                else:
-                    asked[pool.submit(self._ask, ids, n, how, row_seed(seeds[index], 0))] = (index, ids)
+            for index, ids in groups.encode(prompts, self._chat).items():
+                asked[pool.submit(self._ask, ids, n, how, row_seed(seeds[index], 0))] = (index, ids)
             try:
                 for done in as_completed(asked):
                     index, ids = asked[done]

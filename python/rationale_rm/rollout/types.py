@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rationale_rm.engine import EngineError, Message
+from rationale_rm.engine import EngineError, Generation, Message, Sampling
+from rationale_rm.engine.chat import ChatTokenizer
+from rationale_rm.engine.chat import check as check_sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,17 @@ def row_seed(seed: int, sample: int) -> int:
     return int(state[0]) >> 1
 
 
-def check(prompts: Sequence[Any], n: int, seeds: Sequence[int]) -> None:
-    """Raises `EngineError` for what no sampler can do."""
+def sampling_of(
+    prompts: Sequence[Sequence[Message]], n: int, seeds: Sequence[int], max_tokens: int, temperature: float
+) -> Sampling:
+    """How the answers of a call are drawn, but for their seeds. Raises `EngineError` for what no sampler can do."""
     if n < 1:
         raise EngineError(f"n must be at least 1, not {n}")
     if len(seeds) != len(prompts):
         raise EngineError(f"{len(prompts)} prompts but {len(seeds)} seeds")
+    how = Sampling(max_tokens=max_tokens, temperature=temperature)
+    check_sampling(prompts, [how] * len(prompts))
+    return how
 
 
 class GroupsOfRows:
@@ -90,6 +97,17 @@ class GroupsOfRows:
         self._n = n
         self._on_group = on_group
         self._groups: list[dict[int, Completion]] = [{} for _ in range(n_prompts)]
+
+    def encode(self, prompts: Sequence[Sequence[Message]], chat: ChatTokenizer) -> dict[int, list[int]]:
+        """Prompt → its tokens; the groups of those that have none are filled with why."""
+        encoded: dict[int, list[int]] = {}
+        for index, messages in enumerate(prompts):
+            ids = chat.encode(messages)
+            if isinstance(ids, Generation):
+                self.failed(index, ids.error or "")
+            else:
+                encoded[index] = ids
+        return encoded
 
     def add(self, completion: Completion) -> None:
         """Takes one completion in."""

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from rationale_rm.engine import EngineError, Generation, Message, Sampling, VllmEngine
-from rationale_rm.engine.chat import check as check_sampling
-from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, check, row_seed
+from rationale_rm.engine import EngineError, Generation, Message, VllmEngine
+from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
 from rationale_rm.rollout.weights import checkpoint_weights
 
 
@@ -40,19 +39,13 @@ class VllmRollouts:
         on_group: OnGroup | None = None,
     ) -> list[list[Completion]]:
         """See `Rollouts.sample`. All answers are drawn at once; vLLM forms the batches."""
-        check(prompts, n, seeds)
-        how = Sampling(max_tokens=max_tokens, temperature=temperature)
-        check_sampling(prompts, [how] * len(prompts))
+        how = sampling_of(prompts, n, seeds, max_tokens, temperature)
         groups = GroupsOfRows(len(prompts), n, on_group)
         rows: list[tuple[int, int]] = []
         ids: list[list[int]] = []
-        for index, messages in enumerate(prompts):
-            encoded = self._engine.chat.encode(messages)
-            if isinstance(encoded, Generation):
-                groups.failed(index, encoded.error or "")
-            else:
-                rows += [(index, sample) for sample in range(n)]
-                ids += [encoded] * n
+        for index, encoded in groups.encode(prompts, self._engine.chat).items():
+            rows += [(index, sample) for sample in range(n)]
+            ids += [encoded] * n
 
         def on_answer(row: int, answer: Generation) -> None:
             index, sample = rows[row]

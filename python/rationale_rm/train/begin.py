@@ -15,7 +15,7 @@ from rationale_rm.judge import CacheError, Judge
 from rationale_rm.train import checkpoint, pairs, policy, scratch
 from rationale_rm.train.batches import Order, Prompts
 from rationale_rm.train.checkpoint import State
-from rationale_rm.train.judging import Remembering, open_judge, open_reward
+from rationale_rm.train.judging import CACHE, Remembering, open_judge, open_reward
 from rationale_rm.train.pairs import Pairs
 from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe, fixed_settings, recipe_text, resume_conflicts
@@ -131,7 +131,7 @@ def _checkpoint(folder: Path, recipe: Recipe, resume: bool) -> Path | None:
     return found
 
 
-_OURS: Final = frozenset((RUN, RECIPE, SCRATCH, START, _LOCK, METRICS, checkpoint.FOLDER, "judge.sqlite"))
+_OURS: Final = frozenset((RUN, RECIPE, SCRATCH, START, _LOCK, METRICS, checkpoint.FOLDER, CACHE))
 
 
 def _claim(folder: Path, recipe: Recipe, processes: Processes) -> Any:

@@ -58,13 +58,7 @@ def _world(recipe: Recipe) -> Pairs:
 
     section = recipe.data.world
     assert section is not None
-    settings = world.WorldSettings(
-        seed=section.seed,
-        difficulty=section.difficulty,
-        vocabulary=section.vocabulary,
-        cue_strength=section.cue_strength,
-        constraints=section.constraints,
-    )
+    settings = section.settings()
     train = world.pairs(settings, "train", min(section.pairs, recipe.data.limit or section.pairs))
     return Pairs(
         train=tuple(train),

@@ -63,7 +63,7 @@ class Policy(torch.nn.Module):  # type: ignore[misc]
         states = states.flatten(0, 1)[batch.places]
         weight, bias = head.weight, head.bias
         if self.bfloat16:
-            states, weight = states.to(torch.bfloat16), weight.to(torch.bfloat16)
+            states = states.to(torch.bfloat16)  # `token_logprobs` reads the weight in this dtype, a part at a time
         return token_logprobs(states, weight, batch.targets, bias=bias, temperature=temperature / self.scale)
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ import torch
 
 from rationale_rm._core import RationaleError
 from rationale_rm.engine import Message, VllmEngine
-from rationale_rm.rollout import Completion, HfRollouts, OnGroup, Rollouts, VllmRollouts
+from rationale_rm.rollout import Completion, HfRollouts, Rollouts, VllmRollouts
 from rationale_rm.train.run import Run
 
 
@@ -75,21 +75,10 @@ class VllmBeside:
         self._sleeps = sleeps
         self._asleep = False
 
-    def sample(
-        self,
-        prompts: Sequence[Sequence[Message]],
-        n: int,
-        *,
-        max_tokens: int,
-        temperature: float,
-        seeds: Sequence[int],
-        on_group: OnGroup | None = None,
-    ) -> list[list[Completion]]:
+    def sample(self, prompts: Sequence[Sequence[Message]], n: int, **how: Any) -> list[list[Completion]]:
         """See `Rollouts.sample`."""
         self._wake()
-        groups = self._rollouts.sample(
-            prompts, n, max_tokens=max_tokens, temperature=temperature, seeds=seeds, on_group=on_group
-        )
+        groups = self._rollouts.sample(prompts, n, **how)
         if self._sleeps:
             self._engine.sleep()
             self._asleep = True
