@@ -1,0 +1,54 @@
+"""What a policy of the synthetic world is: how often its careful and its shallow answers are right.
+
+    python -m examples.start_styles build/degeneration/hybrid-0/start [--seed 0] [--pairs 1500]
+
+Draws one answer each to validation pairs at temperature 1. An answer that names any flaw of the world counts as careful.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import transformers
+
+from rationale_rm import parse_genrm, prompts
+from rationale_rm.rewards import RationaleReward
+from rationale_rm.rollout import HfRollouts
+from rationale_rm.world import OracleJudge, WorldSettings, pairs
+from rationale_rm.world.oracle import read
+
+MAX_TOKENS = 112
+
+
+def main() -> None:
+    """Prints OA and RC of both kinds of answers, and how often the cue is right."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder of the model, such as a run's start or checkpoints/last/model")
+    parser.add_argument("--seed", type=int, default=0, help="of the world")
+    parser.add_argument("--pairs", type=int, default=1500)
+    options = parser.parse_args()
+    model = transformers.AutoModelForCausalLM.from_pretrained(options.model)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
+    held_out = pairs(WorldSettings(seed=options.seed), "validation", options.pairs)
+    groups = HfRollouts(model, tokenizer).sample(
+        [prompts.genrm_brief(pair).messages for pair in held_out],
+        1,
+        max_tokens=MAX_TOKENS,
+        temperature=1.0,
+        seeds=range(len(held_out)),
+    )
+    texts = [completion.text for (completion,) in groups]
+    scored = RationaleReward(OracleJudge(), mode="sum")(
+        texts, references=[pair.references for pair in held_out], labels=[pair.label for pair in held_out]
+    )
+    careful = np.array([any(map(read, reasons)) for reasons in parse_genrm(texts).reasons])
+    for name, rows in (("name flaws", careful), ("shallow", ~careful)):
+        print(
+            f"{name:12}{rows.sum():>6} answers   OA {scored.outcome[rows].mean():.3f}   RC {scored.rc[rows].mean():.3f}"
+        )
+    right = np.mean([(pair.extra["cue"] == 1) == (pair.label > 0) for pair in held_out])
+    print(f"{'the cue':12}{len(held_out):>6} pairs     OA {right:.3f}")
+
+
+if __name__ == "__main__":
+    main()
