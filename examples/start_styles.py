@@ -2,7 +2,7 @@
 
     python -m examples.start_styles build/degeneration/hybrid-0/start [--seed 0] [--pairs 1500]
 
-Draws one answer each to validation pairs at temperature 1. An answer that names any flaw of the world counts as careful.
+Draws one answer each to validation pairs at temperature 1. An answer that names any flaw of the world is a careful one.
 """
 
 import argparse
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import transformers
-
 from rationale_rm import parse_genrm, prompts
 from rationale_rm.rewards import RationaleReward
 from rationale_rm.rollout import HfRollouts
