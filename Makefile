@@ -57,10 +57,10 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
 	@touch $@
 
 demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes)
-	@$(MODELS_BIN)/python -m examples.train_demo --fresh
+	@$(MODELS_BIN)/python examples/train_demo.py --fresh
 
 experiment: setup-models ## Three seeds under each reward (about 40 minutes); writes docs/experiments/degeneration.json
-	@$(MODELS_BIN)/python -m examples.degeneration
+	@$(MODELS_BIN)/python examples/degeneration.py
 
 demo-score: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
 	@$(BIN)/rationale-rm score examples/demo/metajudge-careful.jsonl examples/demo/metajudge-shallow.jsonl

@@ -1,24 +1,25 @@
 """Does outcome-only training unlearn to reason, and does the hybrid reward prevent it?
 
-    python -m examples.degeneration [--seeds 0 1 2] [--jobs 2] [--folder build/degeneration]
+    python examples/degeneration.py [--seeds 0 1 2] [--jobs 2] [--folder build/degeneration]
 
 Trains the recipe tiny-cpu with each reward from the same start, once a seed; a run takes some minutes on one core.
 Whatever is finished is not done again, and a run that was interrupted goes on from its last checkpoint. The figures are
-of 1,000 test pairs that no run has seen, answers drawn at temperature 1: OA, RC by the exact oracle (`rc`) and by
-the judge that the reward used (`rc_judge`), and how often the verdict contradicts its own reasons (`disagreement`).
-Writes docs/experiments/degeneration.json.
+of 1,000 test pairs that no run has seen, answers drawn at temperature 1: OA, RC, precision and AP by the exact oracle,
+RC by the judge that the reward used (`rc_judge`), and how often the verdict contradicts its own reasons
+(`disagreement`). Writes docs/experiments/degeneration.json.
 """
 
 import argparse
 import json
 import platform
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import rationale_rm
+import yaml
 from scipy import stats
-
-from examples.runs import Job, run_all, value
+from training_jobs import Job, goes_on, run_all, value, warm_start
 
 ROOT = Path(__file__).parents[1]
 RECIPE = str(ROOT / "recipes" / "tiny-cpu.yaml")
@@ -27,39 +28,34 @@ FIGURES = {
     "oa": "oa",
     "rc": "rc",
     "rc_judge": "rc_by_reward_judge",
+    "precision": "precision",
+    "ap": "ap",
     "disagreement": "disagreement",
     "format_errors": "format_errors",
     "reasons": "reasons",
 }
 
 
-def jobs_of(seed: int, folder: Path) -> list[Job]:
-    """The runs of a seed; the first one makes the start that all of them share."""
-    first = Job(RECIPE, folder / f"hybrid-{seed}", {"seed": seed, "data.world.seed": seed})
-    from_start = {
-        "seed": seed,
-        "data.world.seed": seed,
-        "warm_start": None,
-        "model.scratch": None,
-        "model.path": str(first.folder / "start"),
+def jobs_of(seed: int, folder: Path) -> dict[str, Job]:
+    """The runs of a seed by name: the one that makes the start, and those that go on from it."""
+    drawn = {"seed": seed, "data.world.seed": seed}
+    start = warm_start(RECIPE, folder / f"start-{seed}", drawn)
+    return {
+        "start": start,
+        **{
+            name: goes_on(start, folder / f"{name}-{seed}", {**drawn, "reward.mode": mode})
+            for name, mode in MODES.items()
+        },
     }
-    others = [
-        Job(RECIPE, folder / f"{name}-{seed}", {**from_start, "reward.mode": mode}, after=first.folder / "start")
-        for name, mode in MODES.items()
-        if name != "hybrid"
-    ]
-    return [first, *others]
 
 
-def table(runs: dict[int, list[Job]]) -> dict[str, dict[str, list[float]]]:
-    """State → figure → one number a seed."""
+def table(runs: dict[int, dict[str, Job]]) -> dict[str, dict[str, list[float]]]:
+    """State → figure → one number a seed. The start is what the hybrid run had before its first step."""
     found: dict[str, dict[str, list[float]]] = {}
-    for first, *others in runs.values():
-        for name, job, which in [
-            ("start", first, 0),
-            *((job.name.rpartition("-")[0], job, -1) for job in (first, *others)),
-        ]:
-            record = job.evaluations()[which]
+    for jobs in runs.values():
+        before, *_ = jobs["hybrid"].evaluations()
+        states = {"start": before, **{name: jobs[name].evaluations()[-1] for name in MODES}}
+        for name, record in states.items():
             for figure, key in FIGURES.items():
                 found.setdefault(name, {}).setdefault(figure, []).append(round(value(record[key]), 4))
     return found
@@ -81,8 +77,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "experiments" / "degeneration.json")
     options = parser.parse_args()
     runs = {seed: jobs_of(seed, options.folder.resolve()) for seed in options.seeds}
-    firsts = [first for first, *_ in runs.values()]
-    run_all([*firsts, *(job for _, *others in runs.values() for job in others)], options.jobs)
+    run_all([jobs[name] for name in ("start", *MODES) for jobs in runs.values()], options.jobs)
     found = table(runs)
     differences = {
         "rc: hybrid - outcome_only": difference(found["hybrid"]["rc"], found["outcome_only"]["rc"]),
@@ -91,19 +86,20 @@ def main() -> None:
         "oa: hybrid - outcome_only": difference(found["hybrid"]["oa"], found["outcome_only"]["oa"]),
         "oa: hybrid - start": difference(found["hybrid"]["oa"], found["start"]["oa"]),
     }
-    seconds = {job.name: round(job.seconds()) for jobs in runs.values() for job in jobs}
     record = {
         **found,
         "differences": differences,
+        "expected": expected(differences),
         "settings": {
-            "recipe": "recipes/tiny-cpu.yaml",
             "seeds": options.seeds,
-            "test_pairs": 1000,
+            "test_pairs": [jobs["hybrid"].evaluations()[-1]["n_pairs"] for jobs in runs.values()],
+            "recipe": yaml.safe_load(Path(RECIPE).read_text("utf-8")),
+            "commit": _commit(),
             "rationale_rm": rationale_rm.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {options.jobs} runs side by side, one thread each",
         },
-        "seconds": seconds,
+        "seconds": {job.name: round(job.seconds()) for jobs in runs.values() for job in jobs.values()},
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     record = json.loads(json.dumps(record), parse_constant=lambda _: None)  # JSON has no NaN
@@ -112,7 +108,30 @@ def main() -> None:
         print(f"{name:15}" + "".join(f"  {figure} {np.mean(values):.3f}" for figure, values in figures.items()))
     for name, gap in differences.items():
         print(f"{name:28} {gap['mean']:+.3f}  [{gap['low']:+.3f}, {gap['high']:+.3f}]")
+    for claim, holds in record["expected"].items():
+        print(f"{'holds' if holds else 'FAILS'}: {claim}")
     print(f"written: {options.output}")
+
+
+def expected(differences: dict[str, dict[str, float]]) -> dict[str, bool]:
+    """What the experiment set out to show → whether it came out."""
+    outcome, start = differences["rc: hybrid - outcome_only"], differences["rc: hybrid - start"]
+    return {
+        "RC, hybrid less outcome-only, is 0.15 or more": outcome["mean"] >= 0.15,
+        "its 95% interval is above 0": outcome["low"] > 0,
+        "RC, hybrid less start, is 0.15 or more": start["mean"] >= 0.15,
+        "RC does not rise under the outcome reward": differences["rc: outcome_only - start"]["mean"] <= 0,
+        "OA, hybrid, is at most 0.03 below outcome-only": differences["oa: hybrid - outcome_only"]["mean"] >= -0.03,
+        "OA, hybrid, is not below the start": differences["oa: hybrid - start"]["mean"] >= 0,
+    }
+
+
+def _commit() -> str | None:
+    """Of the working tree, with ``-dirty`` where it has changes; None outside a repository."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a policy of the synthetic world is: how often its careful and its shallow answers are right.
 
-    python -m examples.start_styles build/degeneration/hybrid-0/start [--seed 0] [--pairs 1500]
+    python examples/start_styles.py build/degeneration/start-0 [--pairs 1500]
 
-Draws one answer each to validation pairs at temperature 1. An answer that names any flaw of the world is a careful one.
+Draws one answer each to validation pairs of the run's world at temperature 1. An answer that names any flaw of the
+world is a careful one.
 """
 
 import argparse
@@ -13,26 +14,28 @@ import transformers
 from rationale_rm import parse_genrm, prompts
 from rationale_rm.rewards import RationaleReward
 from rationale_rm.rollout import HfRollouts
-from rationale_rm.world import OracleJudge, WorldSettings, pairs
+from rationale_rm.train.recipe import read_recipe
+from rationale_rm.world import OracleJudge, pairs
 from rationale_rm.world.oracle import read
-
-MAX_TOKENS = 112
 
 
 def main() -> None:
     """Prints OA and RC of both kinds of answers, and how often the cue is right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of the model, such as a run's start or checkpoints/last/model")
-    parser.add_argument("--seed", type=int, default=0, help="of the world")
+    parser.add_argument("run", type=Path, help="folder of a run on the world")
+    parser.add_argument("--model", default="start", help="within it, such as checkpoints/last/model; default: start")
     parser.add_argument("--pairs", type=int, default=1500)
     options = parser.parse_args()
-    model = transformers.AutoModelForCausalLM.from_pretrained(options.model)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
-    held_out = pairs(WorldSettings(seed=options.seed), "validation", options.pairs)
+    recipe = read_recipe(options.run / "recipe.yaml")
+    if recipe.data.world is None:
+        parser.error(f"{options.run} was not trained on the world")
+    model = transformers.AutoModelForCausalLM.from_pretrained(options.run / options.model)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(options.run / options.model)
+    held_out = pairs(recipe.data.world.settings(), "validation", options.pairs)
     groups = HfRollouts(model, tokenizer).sample(
         [prompts.genrm_brief(pair).messages for pair in held_out],
         1,
-        max_tokens=MAX_TOKENS,
+        max_tokens=recipe.rollout.max_tokens,
         temperature=1.0,
         seeds=range(len(held_out)),
     )

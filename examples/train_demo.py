@@ -1,6 +1,6 @@
 """make demo: a judge from nothing, trained on outcomes alone and with the hybrid reward, from one warm start.
 
-    python -m examples.train_demo [--folder build/demo]
+    python examples/train_demo.py [--folder build/demo]
 
 Both runs are the recipe tiny-cpu on the synthetic world. Prints OA and RC (by the world's exact oracle, on 1,000 test
 pairs) before and after, and writes curves.png and curves.json.
@@ -14,18 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from examples.runs import Job, run_all, value
+from training_jobs import Job, goes_on, run_all, value, warm_start
 
 ROOT = Path(__file__).parents[1]
 RECIPE = str(ROOT / "recipes" / "tiny-cpu.yaml")
-WARM_START_ALONE = {
-    "train.steps": 1,
-    "optimiser.warmup_steps": 0,
-    "evaluation.every": None,
-    "evaluation.test_pairs": 1,
-}
-"""A run that makes the start and little else: a recipe has at least one GRPO step."""
 SMOOTHED = 15
 """Steps that a point of the training curves is the mean of."""
 
@@ -37,20 +29,20 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="throw away the runs of an earlier demo")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    if options.fresh and folder.exists():
-        shutil.rmtree(folder)
+    if options.fresh:
+        for name in ("warm-start", "hybrid", "outcome-only"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / f"{name}.seconds").unlink(missing_ok=True)
     # By itself on all cores; the two runs that follow have one thread each, for threads beyond the cores wait in loops
     # and slow both down many times over.
-    warm_start = Job(RECIPE, folder / "warm-start", WARM_START_ALONE, threads=os.cpu_count() or 1)
-    start = warm_start.folder / "start"
-    from_start = {"warm_start": None, "model.scratch": None, "model.path": str(start)}
-    hybrid = Job(RECIPE, folder / "hybrid", from_start)
-    outcome = Job(RECIPE, folder / "outcome-only", {**from_start, "reward.mode": "outcome"})
+    start = warm_start(RECIPE, folder / "warm-start", threads=os.cpu_count() or 1)
+    hybrid = goes_on(start, folder / "hybrid")
+    outcome = goes_on(start, folder / "outcome-only", {"reward.mode": "outcome"})
     print(
         "Training a judge of 1.5 million parameters twice (7 to 12 minutes on two cores): a warm start, then GRPO with"
     )
     print("the hybrid reward (Eq. 4) and, from the same start, with the outcome reward alone.", flush=True)
-    run_all([warm_start], 1)
+    run_all([start], 1)
     run_all([hybrid, outcome], 2)
 
     begin, ends = hybrid.evaluations()[0], {job.name: job.evaluations()[-1] for job in (hybrid, outcome)}

@@ -4,11 +4,12 @@ import json
 import math
 import shutil
 
+import degeneration
 import pytest
+import train_demo
+import training_jobs
 from rationale_rm.train.recipe import read_recipe
-
-from examples import degeneration, runs, train_demo
-from examples.runs import Job, run_all, value
+from training_jobs import Job, run_all, value
 
 
 def wrote(folder, *records, unfinished=""):
@@ -18,24 +19,22 @@ def wrote(folder, *records, unfinished=""):
     return folder
 
 
-def evaluation(step, split="test", seconds=1.0, **figures):
+def evaluation(step, split="test", **figures):
     named = {key: {"value": number, "low": number, "high": number} for key, number in figures.items()}
-    return {"phase": "evaluation", "split": split, "step": step, "seconds": {"total": seconds}, **named}
+    return {"phase": "evaluation", "split": split, "step": step, "n_pairs": 1000, **named}
 
 
 def test_a_job_reads_what_its_run_left(tmp_path):
     job = Job("tiny-cpu", tmp_path / "run")
     assert (job.name, job.records(), job.finished(), job.seconds()) == ("run", [], False, 0)
-    wrote(
-        job.folder, evaluation(0), {"phase": "grpo", "step": 1, "seconds": {"total": 2.5}}, evaluation(1, "validation")
-    )
+    wrote(job.folder, evaluation(0), {"phase": "grpo", "step": 1}, evaluation(1, "validation"))
     assert not job.finished()
     assert [one["step"] for one in job.evaluations()] == [0]
     assert [one["step"] for one in job.evaluations("validation")] == [1]
-    assert job.seconds() == 4.5
-    wrote(job.folder, evaluation(0), evaluation(1, seconds=0.5))
+    wrote(job.folder, evaluation(0), evaluation(1))
     assert job.finished()
-    assert job.seconds() == 1.5
+    job.folder.with_suffix(".seconds").write_text("4.0\n1.5\n", "utf-8")
+    assert job.seconds() == 5.5
 
 
 def test_a_record_that_is_being_written_is_left_out(tmp_path):
@@ -54,8 +53,8 @@ def test_a_finished_run_is_not_done_again(tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(runs, "_POLL", 0.05)
-    monkeypatch.setattr(runs.signal, "signal", lambda *_: None)  # pytest's own stays
+    monkeypatch.setattr(training_jobs, "_POLL", 0.05)
+    monkeypatch.setattr(training_jobs.signal, "signal", lambda *_: None)  # pytest's own stays
 
 
 @pytest.mark.usefixtures("quick")
@@ -75,7 +74,7 @@ def test_what_runs_beside_a_failure_is_told_to_stop(tmp_path, monkeypatch):
     failing = 'until [ -e "${6%fails}slow.begun" ]; do sleep 0.1; done; echo broken; exit 3'
     stub.write_text(f'#!/bin/sh\ncase "$6" in *slow) {slow};; *) {failing};; esac\n', "utf-8")
     stub.chmod(0o755)
-    monkeypatch.setattr(runs.sys, "executable", str(stub))
+    monkeypatch.setattr(training_jobs.sys, "executable", str(stub))
     jobs = [Job("recipe", tmp_path / "fails"), Job("recipe", tmp_path / "slow")]
     with pytest.raises(SystemExit, match=r"fails failed \(3\), see .*:\nbroken"):
         run_all(jobs, 2)
@@ -84,7 +83,7 @@ def test_what_runs_beside_a_failure_is_told_to_stop(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("quick")
 def test_a_run_that_ends_before_its_last_step_has_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs.sys, "executable", shutil.which("true"))
+    monkeypatch.setattr(training_jobs.sys, "executable", shutil.which("true"))
     with pytest.raises(SystemExit, match=r"run failed \(0\)"):
         run_all([Job("recipe", tmp_path / "run")], 1)
 
@@ -98,7 +97,7 @@ def test_overrides_come_out_of_the_command_as_they_went_in(tmp_path, monkeypatch
     stub = tmp_path / "python"
     stub.write_text('#!/bin/sh\nfor each in "$@"; do printf "%s\\0" "$each"; done\n')
     stub.chmod(0o755)
-    monkeypatch.setattr(runs.sys, "executable", str(stub))
+    monkeypatch.setattr(training_jobs.sys, "executable", str(stub))
     job = Job("tiny-cpu", odd / "run", overrides)
     with pytest.raises(SystemExit):  # it trains nothing
         run_all([job], 1)
@@ -129,35 +128,41 @@ def experiment(folder, seeds):
     """Runs whose figures tell where they are from: seed + the place of the mode / 10, + 1/100 after the last step."""
     found = {seed: degeneration.jobs_of(seed, folder) for seed in seeds}
     for seed, jobs in found.items():
-        for place, job in enumerate(jobs):
+        for place, job in enumerate(jobs.values()):
             figures = dict.fromkeys(degeneration.FIGURES.values(), seed + place / 10)
             last = dict.fromkeys(degeneration.FIGURES.values(), seed + place / 10 + 0.01)
             wrote(job.folder, evaluation(0, **figures), evaluation(40, "validation"), evaluation(160, **last))
+            job.folder.with_suffix(".seconds").write_text(f"{place + 0.6}\n", "utf-8")
     return found
 
 
 def test_the_runs_of_a_seed_are_recipes_and_share_a_start(tmp_path):
-    first, *others = degeneration.jobs_of(4, tmp_path)
-    assert [job.name for job in (first, *others)] == ["hybrid-4", "outcome_only-4", "rationale_only-4", "sum-4"]
+    jobs = degeneration.jobs_of(4, tmp_path)
+    assert list(jobs) == ["start", "hybrid", "outcome_only", "rationale_only", "sum"]
     modes = []
-    for job in (first, *others):
+    for name, job in jobs.items():
+        assert job.name == f"{name}-4"
         settings = [f"{key}={json.dumps(one)}" for key, one in job.overrides.items()]
         recipe = read_recipe(job.recipe, settings)
         modes.append(recipe.reward.mode)
         assert (recipe.seed, recipe.data.world.seed) == (4, 4)
-        if job is not first:
-            assert job.after == first.folder / "start"
+        if name == "start":
+            assert (recipe.warm_start.steps, recipe.train.steps) == (700, 1)
+        else:
+            assert job.after == tmp_path / "start-4" / "start"
             assert (recipe.model.path, recipe.model.scratch, recipe.warm_start) == (str(job.after), None, None)
-    assert modes == ["product", "outcome", "rationale", "sum"]
+            assert (recipe.train.steps, recipe.evaluation.pairs, recipe.evaluation.test_pairs) == (160, 200, None)
+    assert modes == ["product", "product", "outcome", "rationale", "sum"]
 
 
 def test_the_table_is_the_first_and_last_test_figures_of_each_seed(tmp_path):
     found = degeneration.table(experiment(tmp_path, [1, 2]))
     assert list(found) == ["start", "hybrid", "outcome_only", "rationale_only", "sum"]
     assert all(list(figures) == list(degeneration.FIGURES) for figures in found.values())
-    assert {figure: found["start"][figure] for figure in ("oa", "rc")} == {"oa": [1.0, 2.0], "rc": [1.0, 2.0]}
-    assert found["hybrid"]["rc_judge"] == [1.01, 2.01]
-    assert found["sum"]["oa"] == [1.31, 2.31]
+    # The start is what the hybrid run had before its first step.
+    assert {figure: found["start"][figure] for figure in ("oa", "rc")} == {"oa": [1.1, 2.1], "rc": [1.1, 2.1]}
+    assert found["hybrid"]["rc_judge"] == [1.11, 2.11]
+    assert found["sum"]["oa"] == [1.41, 2.41]
 
 
 def test_a_difference_is_a_t_interval_over_seeds():
@@ -177,15 +182,44 @@ def test_the_experiment_writes_what_finished_runs_say(tmp_path, monkeypatch, see
     output = tmp_path / "found" / "degeneration.json"
     arguments = ["degeneration", "--seeds", *seeds, "--folder", str(tmp_path / "runs"), "--output", str(output)]
     monkeypatch.setattr("sys.argv", arguments)
-    monkeypatch.setattr(runs.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(training_jobs.signal, "signal", lambda *_: None)
     degeneration.main()
     record = json.loads(output.read_text("utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     gap = record["differences"]["rc: hybrid - outcome_only"]
     assert gap["mean"] == pytest.approx(-0.1)
     assert (gap["low"] is None) == (len(seeds) == 1)
     assert record["settings"]["seeds"] == [int(seed) for seed in seeds]
-    assert record["seconds"]["sum-1"] == 3
-    assert "rc: hybrid - outcome_only    -0.100" in capsys.readouterr().out
+    assert record["settings"]["test_pairs"] == [1000] * len(seeds)
+    assert record["settings"]["recipe"]["train"]["steps"] == 160
+    assert record["seconds"]["sum-1"] == 5
+    assert record["expected"]["OA, hybrid, is at most 0.03 below outcome-only"] is False
+    assert record["expected"]["RC does not rise under the outcome reward"] is False
+    said = capsys.readouterr().out
+    assert "rc: hybrid - outcome_only    -0.100" in said
+    assert "FAILS: OA, hybrid, is at most 0.03 below outcome-only" in said
+
+
+def test_what_was_to_be_shown_is_held_against_what_came_out():
+    """At each bound, and just past it."""
+    names = {
+        "rc: hybrid - outcome_only": 0.15,
+        "rc: hybrid - start": 0.15,
+        "rc: outcome_only - start": 0.0,
+        "oa: hybrid - outcome_only": -0.03,
+        "oa: hybrid - start": 0.0,
+    }
+    gaps = {name: {"mean": mean, "low": 0.01, "high": 1.0} for name, mean in names.items()}
+    assert all(degeneration.expected(gaps).values())
+    gaps["rc: hybrid - outcome_only"]["low"] = 0.0
+    for name, mean in names.items():
+        gaps[name]["mean"] = mean + (0.001 if name == "rc: outcome_only - start" else -0.001)
+    assert not any(degeneration.expected(gaps).values())
+    assert (
+        degeneration.expected({**gaps, "rc: hybrid - outcome_only": {"mean": 0.2, "low": math.nan, "high": math.nan}})[
+            "its 95% interval is above 0"
+        ]
+        is False
+    )
 
 
 # The demo.

@@ -5,8 +5,7 @@ import json
 
 import pytest
 from rationale_rm.train.recipe import RecipeError
-
-from examples.train_genrm import recipe_of
+from train_genrm import recipe_of
 
 DEFAULTS = {
     "model": None,

@@ -26,6 +26,12 @@ class AnnotatorSettings:
     attention: float = 0.6
     """Share of the flaws that a careful annotator sees."""
 
+    def __post_init__(self) -> None:
+        """Raises `RationaleError` for a share that is none."""
+        for name, share in (("careful", self.careful), ("attention", self.attention)):
+            if not 0 <= share <= 1:
+                raise RationaleError(f"{name} is {share}: expected 0 to 1")
+
 
 def demonstrate(pair: Pair, settings: AnnotatorSettings, rng: random.Random, *, swapped: bool = False) -> str:
     """An answer about `pair`, in the form of the paper's Fig. 13; `swapped` shows response 2 as A.

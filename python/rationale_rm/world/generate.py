@@ -30,7 +30,8 @@ def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
 
     `Pair.references` are the 3 to 7 flaws of both responses, as a reader meets them. `Pair.label` is the preference of
     whoever counts them: +1 or +2 where response 2 has more, -1 or -2 where response 1 has. ``extra`` holds ``cue``, the
-    response (1 or 2) with the surface cue. Raises `RationaleError` when the world has fewer pairs.
+    response (1 or 2) with the surface cue. ``id`` follows from the texts, so that pairs of different worlds never share
+    one. Raises `RationaleError` when the world has fewer pairs.
     """
     if split not in SPLITS:
         raise RationaleError(f"there is no split {split!r}: expected one of {', '.join(SPLITS)}")
@@ -61,7 +62,6 @@ def _split_of(digest: bytes) -> Split:
 def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
     """Pairs without end, each with what makes it different from another one: all but the cue."""
     rng = random.Random(f"{settings.seed}/{split}")
-    number = 0
     while True:
         name = rng.choice(DOMAINS)
         domain = domains()[name]
@@ -78,9 +78,10 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
         reasons = [f"Response {which} {flaw}." for which, flaws in enumerate(broken, 1) for flaw in flaws]
         level = 2 if abs(counts[0] - counts[1]) >= FAR_AHEAD else 1
         texts = [_dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
+        identity = hashlib.sha256("\n".join((request, *texts)).encode()).hexdigest()[:16]
         yield (
             Pair(
-                id=f"world-{settings.seed}-{split}-{number}",
+                id=f"world-{split}-{identity}",
                 domain=name,
                 context=({"role": "user", "content": request},),
                 response1=texts[0],
@@ -93,7 +94,6 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
             # either order, and near copies would leak from split to split.
             f"{name}|{task}|{sorted(one.want for one in asked)}|{sorted(map(sorted, broken))}",
         )
-        number += 1
 
 
 def _counts(rng: random.Random, most: int) -> tuple[int, int]:

@@ -9,16 +9,12 @@ from typing import Final
 from rationale_rm.types import Entry, MatchRequest, MatchResult, MetaJudgeStatus
 from rationale_rm.world.vocabulary import GENERIC, flaws
 
-PARTLY: Final = 0.25
-"""Fulfilment of a reason that blames the right response for breaking the right constraint in another way: touched, on
-the rubric of the paper's MetaJudge."""
 _REASON: Final = re.compile(r"Response (1|2|A|B) (.{1,200})\.")
 
 
 class OracleJudge:
-    """Scores 1 where a reason names the very flaw of the reference, `PARTLY` where it names another breach of
-    the same constraint by the same response, 0 else. It reads the world's own sentences and no others, and does
-    not see the request: that a value is set as asked counts as another breach.
+    """Scores 1 where a reason names the very flaw of the reference in the same response, and 0 else: that the response
+    breaks the same constraint in another way is not true of it. It reads the world's own sentences and no others.
     """
 
     name = "oracle"
@@ -46,15 +42,12 @@ class OracleJudge:
 def _entries(request: MatchRequest) -> list[Entry]:
     references = [read(text) for text in request.references]
     reasons = [read(text, swapped=request.swapped) for text in request.reasons]
-    cells = []
-    for i, reference in enumerate(references):
-        for j, reason in enumerate(reasons):
-            if reference and reason and reference[0] == reason[0]:
-                if reference[1] == reason[1]:
-                    cells.append((i, j, 1.0))
-                elif flaws()[reference[1]] == flaws()[reason[1]]:
-                    cells.append((i, j, PARTLY))
-    return cells
+    return [
+        (i, j, 1.0)
+        for i, reference in enumerate(references)
+        for j, reason in enumerate(reasons)
+        if reference is not None and reference == reason
+    ]
 
 
 def favours(reason: str) -> int:

@@ -21,9 +21,11 @@ class WorldSettings:
     seed: int = 0
     difficulty: float = 0.0
     """Share of the constraints that name a value, so that a flaw shows only against the request (``budget 300`` asked,
-    ``budget 400`` given); the flaws of the others show by themselves (``invents prices``). 0 to 1."""
+    ``budget 400`` given); the flaws of the others show by themselves (``invents prices``). 0 to 1, rounded to whole
+    constraints: at four of them to quarters."""
     vocabulary: float = 1.0
-    """Share of the tasks and constraints of each domain that are used, above 0 to 1."""
+    """Share of the tasks and constraints of each domain that are used, rounded to whole ones, 0 to 1; one that leaves
+    too few for a request is refused."""
     cue_strength: float = 0.85
     """How often the response with the surface cue (length, emphasis) is the better one, 0 to 1."""
     constraints: int = 4

@@ -83,12 +83,12 @@ def domains() -> Mapping[str, Domain]:
 
 
 @cache
-def flaws() -> Mapping[str, str]:
-    """What a flawed response does → the constraint it breaks, in all domains."""
-    broken: dict[str, str] = {}
+def flaws() -> frozenset[str]:
+    """What flawed responses do, in all domains."""
+    found: set[str] = set()
     for domain in domains().values():
         for trait in domain.traits:
-            broken.update(dict.fromkeys(trait.bad, trait.want))
+            found.update(trait.bad)
         for choice in domain.choices:
-            broken.update({f"sets the {choice.what} to {value}": f"the {choice.what}" for value in choice.values})
-    return broken
+            found.update(f"sets the {choice.what} to {value}" for value in choice.values)
+    return frozenset(found)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,28 @@ class Job:
         return any(one["step"] > 0 for one in self.evaluations())
 
     def seconds(self) -> float:
-        """Time in steps and evaluations, in all sessions together."""
-        return sum(one["seconds"]["total"] for one in self.records() if "seconds" in one)
+        """Time on the wall from the start of its process to its end, in all sessions together."""
+        path = self.folder.with_suffix(".seconds")
+        return sum(map(float, path.read_text("utf-8").split())) if path.exists() else 0.0
+
+
+def warm_start(recipe: str, folder: Path, overrides: Mapping[str, Any] | None = None, threads: int = 1) -> Job:
+    """A run that makes the start of others and little else: a recipe has at least one GRPO step."""
+    little = {
+        "train.steps": 1,
+        "optimiser.warmup_steps": 0,
+        "evaluation.every": None,
+        "evaluation.pairs": 1,
+        "evaluation.test_pairs": 1,
+    }
+    return Job(recipe, folder, {**(overrides or {}), **little}, threads)
+
+
+def goes_on(start: Job, folder: Path, overrides: Mapping[str, Any] | None = None) -> Job:
+    """A run from the weights that `start` has after its warm start."""
+    weights = start.folder / "start"
+    begun = {"warm_start": None, "model.scratch": None, "model.path": str(weights)}
+    return Job(start.recipe, folder, {**begun, **(overrides or {})}, after=weights)
 
 
 def run_all(jobs: Sequence[Job], at_once: int) -> None:
@@ -63,8 +83,8 @@ def run_all(jobs: Sequence[Job], at_once: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ThreadPoolExecutor(at_once) as pool:
         try:
-            for failed in pool.map(lambda job: _run(job, stopping), waiting):
-                if failed:
+            for done in as_completed([pool.submit(_run, job, stopping) for job in waiting]):
+                if failed := done.result():
                     raise SystemExit(failed)
         finally:
             stopping.set()  # the others save, and can be gone on with
@@ -77,11 +97,11 @@ def _run(job: Job, stopping: threading.Event) -> str | None:
     for key, value in job.overrides.items():
         shown = yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
         command += ["--set", f"{key}={shown}"]
-    began = time.monotonic()
     while job.after is not None and not job.after.exists() and not stopping.wait(_POLL):
         pass
     if stopping.is_set():
         return None
+    began = time.monotonic()
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             command, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": str(job.threads)}
@@ -94,6 +114,8 @@ def _run(job: Job, stopping: threading.Event) -> str | None:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait()
+            with job.folder.with_suffix(".seconds").open("a", encoding="utf-8") as stream:
+                stream.write(f"{time.monotonic() - began:.1f}\n")
     if process.returncode == 0 and (job.finished() or stopping.is_set()):
         return None
     return f"{job.name} failed ({process.returncode}), see {log}:\n{_last_line(log)}"

@@ -1,1 +1,0 @@
-"""What to run, read and copy: the demos, the experiment and a training script."""
