@@ -142,7 +142,7 @@ def test_no_text_ends_in_anything_but_a_message(text):
         ("reward: sum", "reward", "expected a section (keys and values), not the text 'sum'"),
         ("reward: [mode]", "reward", "expected a section (keys and values), not a list"),
         ("reward:", "reward", "expected a section (keys and values), not nothing (null)"),
-        ("data: {validation: []}", "data.validation", "expected at least one entry, not a list"),
+        ("data: {validation: []}", "data.validation", "expected at least one entry, not an empty list"),
         ("data: {validation: 3}", "data.validation", "expected a list, not 3"),
         ("data: {validation: [a, 3]}", "data.validation.1", "expected a text, not 3"),
         ("output: {trackers: [wandb, tensorbord]}", "output.trackers.1", "did you mean tensorboard?"),

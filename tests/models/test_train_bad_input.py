@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import transformers
 from rationale_rm import RationaleError
+from rationale_rm.engine import EngineError
+from rationale_rm.rollout import HfRollouts
 from rationale_rm.train.loop import TrainingError, train
 from rationale_rm.train.tracking import read_metrics
 from training import one_thread, recipe, recipe_from
@@ -160,6 +162,58 @@ def test_a_start_that_failed_does_not_stand_in_the_way(started, tmp_path):
     assert len(read_metrics(tmp_path / "run", "grpo")) == 1
 
 
+def test_an_empty_folder_stays_empty_where_a_run_cannot_begin(started, tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(RationaleError, match=r"prompt\.max_tokens is 5"):
+        train(on_files(started, tmp_path, [line(0)], prompt={"max_tokens": 5}))
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_run_does_not_go_on_with_other_pairs(started, tmp_path):
+    """In which the place that it had reached is another one."""
+    folder = tmp_path / "run"
+    train(on_files(started, tmp_path, [line(0), line(1)], output={"save_every": 1}))
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for changed in ([line(0)], [line(1), line(0)], [line(0), line(1, label="B>A")]):
+        with pytest.raises(TrainingError, match=r"made with other pairs than the recipe names now.*model\.path="):
+            train(on_files(started, tmp_path, changed, output={"save_every": 1}), resume=True)
+    assert kept == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    train(on_files(started, tmp_path, [line(0), line(1)], output={"save_every": 1}), resume=True)
+
+
+def test_a_tokenizer_whose_answers_never_end(started, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(started, model)
+    settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    (model / "tokenizer_config.json").write_text(json.dumps({**settings, "eos_token": None}), "utf-8")
+    refused(recipe_from(model, tmp_path / "run"), "names no token that ends an answer")
+
+
+def test_a_tracker_that_is_not_installed(started, tmp_path):
+    refused(recipe_from(started, tmp_path / "run", output={"trackers": ["wandb"]}), "pip install wandb")
+
+
+def test_a_launch_that_would_scale_the_gradients(started, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    refused(recipe_from(started, tmp_path / "run"), "4 gradient_accumulation_steps: set it to 1")
+
+
+def test_what_fails_in_the_middle_says_that_steps_were_done(started, tmp_path, monkeypatch):
+    real, calls = HfRollouts.sync, []
+
+    def sync(self, model):
+        calls.append(1)
+        if len(calls) == 3:
+            raise EngineError("the sampler is gone")
+        return real(self, model)
+
+    monkeypatch.setattr(HfRollouts, "sync", sync)
+    with pytest.raises(EngineError) as raised:
+        train(recipe_from(started, tmp_path / "run"))
+    assert raised.value.started
+    assert [one["step"] for one in read_metrics(tmp_path / "run", "grpo")] == [1, 2]
+
+
 def test_two_runs_in_one_folder(started, tmp_path, trainings):
     """A second process is refused while the first one trains, with --resume too."""
     folder = tmp_path / "run"
@@ -197,3 +251,24 @@ def test_a_warm_start_from_files_learns_the_answers_of_one_model(tmp_path, start
     (record,) = read_metrics(tmp_path / "run", "grpo")
     assert record["format_errors"] < 0.3
     assert record["outcome"] > 0.6
+
+
+def test_a_warm_start_keeps_away_from_what_is_held_out_and_from_what_is_too_long(started, tmp_path, capsys):
+    said = {"critic-checklist": ["Response B ignores the days."], "critic-label": "A>B"}
+    lines = [line(n, **said) for n in range(4)]
+    answers = write(tmp_path / "answers.jsonl", [*lines, line(4, response1="It is long. " * 200, **said)])
+    held = write(tmp_path / "held.jsonl", [line(0)])
+    settings = recipe(
+        tmp_path / "run",
+        data={"world": None, "train": [write(tmp_path / "train.jsonl", lines)], "validation": [held]},
+        warm_start={"steps": 2, "batch_size": 4, "warmup_steps": 0, "data": [answers]},
+        reward={"judge": "lexical"},
+        train={"steps": 1},
+        evaluation={"every": None},
+        output={"progress": True},
+        **THREE,
+    )
+    train(settings)
+    shown = capsys.readouterr().err
+    assert "1 demonstrations are of pairs that are validated or tested on" in shown
+    assert "demonstrations: 1 of 4 are left out: p4: the prompt has" in shown

@@ -1,5 +1,7 @@
 """Evaluations against answers whose figures are known."""
 
+from dataclasses import replace
+
 import pytest
 from rationale_rm.rollout import Completion
 from rationale_rm.train import begin, judging
@@ -95,6 +97,22 @@ def test_figures_of_answers_that_go_wrong(run):
     assert found["disagreement"]["value"] == pytest.approx(2 / 4)
     assert (found["disagreement"]["n"], found["disagreement"]["n_total"]) == (4, 8)
     assert found["order_consistency"]["value"] == pytest.approx(1 / 2)  # pairs 1 and 2 have verdicts in both orders
+
+
+def test_pairs_without_human_reasons_have_an_outcome_and_no_rc(run, monkeypatch):
+    """No judge can answer about them, and none is waited for."""
+    monkeypatch.setattr(judging.time, "sleep", lambda seconds: pytest.fail("waited for a judge"))
+    pairs = [replace(pair, references=()) if number % 2 else pair for number, pair in enumerate(run.pairs.validation)]
+    run.rollouts = Scripted(
+        [
+            perfect(pair, swapped) if pair.references else answer(["It is long."], pair.label * (1, -1)[swapped])
+            for pair, swapped in shown(pairs)
+        ]
+    )
+    found = evaluate(run, pairs, 0, "test")
+    assert (found["oa"]["value"], found["oa"]["n"]) == (1.0, 12)
+    assert (found["rc"]["value"], found["rc"]["n"]) == (1.0, 6)
+    assert found["judge_failures"] == 0
 
 
 def test_the_evaluation_judge_is_asked_again_while_it_fails(run, monkeypatch):

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pyarrow.parquet
@@ -136,7 +138,7 @@ def test_adapters_train_in_bfloat16_with_checkpointing_and_go_on(started, tmp_pa
     assert any(weight.abs().max() > 0 for name, weight in adapters.items() if "lora_B" in name)
     records = read_metrics(folder, "grpo")
     if beta:
-        assert records[0]["kl"] == pytest.approx(0, abs=1e-2)  # bfloat16 rounds
+        assert records[0]["kl"] == pytest.approx(0, abs=0.05)  # rounding, dropout, and the second update of the step
         assert records[2]["kl"] > 0
     again = tmp_path / "again"
     train(recipe_from(started, again, train={"steps": 2}, **sections))
@@ -150,7 +152,7 @@ def test_the_reference_is_the_first_policy_also_after_going_on(started, tmp_path
     train(recipe_from(started, folder, train={"steps": 3}, **sections))
     kl = [record["kl"] for record in read_metrics(folder, "grpo")]
     assert kl[0] == pytest.approx(0, abs=1e-6)
-    assert kl[2] > kl[1] > 1e-5
+    assert min(kl[1:]) > 1e-3
     train(recipe_from(started, again, train={"steps": 2}, **sections))
     train(recipe_from(started, again, train={"steps": 3}, **sections), resume=True)
     assert [record["kl"] for record in read_metrics(again, "grpo")] == kl
@@ -291,6 +293,41 @@ def test_the_best_and_the_last_checkpoints_are_kept(started, tmp_path):
     assert (folder / "checkpoints" / "best").resolve().name == f"step-{best:06d}"
     assert (folder / "checkpoints" / "best" / "model" / "config.json").exists()
     assert (folder / "checkpoints" / "last" / "optimiser.safetensors").exists()
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_stop_in_the_last_evaluation_loses_nothing(started, tmp_path, monkeypatch, split):
+    """The run goes on with the evaluation, whose outcome is saved with the weights that it is of."""
+    sections = {
+        "train": {"steps": 2},
+        "data": {"test_pairs": 4},
+        "evaluation": {"every": 1, "start": True, "pairs": 6},
+        "model": {"lora": {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj"]}},
+        "output": {"samples_every": None},
+    }
+    world = {"pairs": 40, "validation_pairs": 6, "test_pairs": 4, "vocabulary": 0.5}
+    sections["data"] = {"world": world}
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    train(recipe_from(started, whole, **sections))
+    real = loop.evaluate
+
+    def stopped(run, pairs, step, which):
+        record = real(run, pairs, step, which)
+        if (step, which) == (2, split):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return record
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "evaluate", stopped)
+        assert train(recipe_from(started, folder, **sections)).stopped
+    for _ in range(2):  # once done, it is done
+        assert not train(recipe_from(started, folder, **sections), resume=True).stopped
+        assert without_times(read_metrics(folder)) == without_times(read_metrics(whole))
+        for name in ("best", "last"):
+            assert (folder / "checkpoints" / name).resolve().name == (whole / "checkpoints" / name).resolve().name
+        states = [json.loads((run / "checkpoints" / "last" / "state.json").read_text()) for run in (whole, folder)]
+        for key in ("step", "records", "evaluated", "best_step", "best_value", "generators"):
+            assert states[0][key] == states[1][key], key
 
 
 def test_trackers_get_the_figures(started, tmp_path):

@@ -9,6 +9,7 @@ import torch
 from rationale_rm.train.loop import train
 from rationale_rm.train.tracking import read_metrics
 from safetensors.torch import load_file
+from servers import ScriptedServer
 from training import one_thread, recipe_from, without_times
 
 SECTIONS = {
@@ -67,3 +68,19 @@ def test_sigterm_stops_all_processes_at_the_same_step(started, trainings, tmp_pa
     assert trainings.wait() == 0, trainings.log()
     last = (folder / "checkpoints" / "last").resolve().name
     assert last == f"step-{len(read_metrics(folder, 'grpo')):06d}"
+
+
+def test_sigterm_ends_the_wait_for_a_judge_in_all_processes(started, trainings, tmp_path):
+    folder = tmp_path / "run"
+    with ScriptedServer() as server:
+        server.configure(faults={"error_503": 1.0})
+        reward = {"judge": f"openai:scripted@{server.url}", "mode": "sum", "attempts": 1, "retry_for": 3600.0}
+        settings = recipe_from(started, folder, reward=reward, output={"progress": True})
+        pids = trainings.start_several(settings, 2)
+        while "judged again in" not in trainings.log():
+            time.sleep(0.05)
+        os.kill(pids[1], signal.SIGTERM)
+        began = time.monotonic()
+        assert trainings.wait() == 0, trainings.log()
+    assert time.monotonic() - began < 60
+    assert (folder / "checkpoints" / "last").resolve().name == "step-000000"

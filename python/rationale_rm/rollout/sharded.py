@@ -16,14 +16,15 @@ def gathered(module: Any, run_once: Callable[[], Any] | None = None) -> Iterator
     Without it each step of a sampler would gather them anew, in all processes at once, and processes whose answers
     are shorter would leave the others waiting for ever. Every process must enter and leave it together, and needs
     room for the whole model. Afterwards weights are spread after each forward pass except those of the root, as
-    torch does it by default. Does nothing where nothing is spread. `run_once` makes one forward pass of `module`, where
-    that takes other arguments than a model of transformers. Raises `EngineError` where torch is too old.
+    torch does it by default. Does nothing where nothing is spread, or where `module` is a part of a spread one, for
+    whose owner it is to gather. `run_once` makes one forward pass of `module`, where that takes other arguments than a
+    model of transformers. Raises `EngineError` where torch is too old.
     """
     import torch
     from torch.distributed.fsdp import FSDPModule
 
     parts = [part for part in module.modules() if isinstance(part, FSDPModule)]
-    if not parts:
+    if not parts or parts[0]._get_fsdp_state()._is_root is False:
         yield
         return
     if not hasattr(parts[0], "reset_iter_state"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import torch
 from rationale_rm._core import RationaleError, __version__
 from rationale_rm.judge import CacheError, Judge
 from rationale_rm.train import checkpoint, pairs, policy, scratch
+from rationale_rm.train.accelerator import open_accelerator
 from rationale_rm.train.batches import Order, Prompts
 from rationale_rm.train.checkpoint import State
 from rationale_rm.train.judging import CACHE, Remembering, open_judge, open_reward
@@ -39,36 +41,40 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
     Raises `TrainingError`, with nothing changed on disk, for what would fail later: no pairs, no labels, prompts that
     are all too long, a model that cannot be trained, a judge that cannot be had, a folder with another run.
     """
-    if recipe.loss.beta > 0 and recipe.model.lora is not None and recipe.warm_start is not None:
-        raise TrainingError(
-            "loss.beta is above 0, and the reference policy of model.lora is the model without adapters, which a warm "
-            "start would change: warm start in a run of its own and name its model in model.path"
-        )
     folder = Path(recipe.folder)
     found = _checkpoint(folder, recipe, resume)
-    held = pairs.load(recipe)
-    accelerator = _accelerator(recipe, folder)
+    read = pairs.load(recipe)
+    _check_same_pairs(read, found)
+    accelerator = open_accelerator(recipe, folder)
     processes = Processes(accelerator)
     is_new, lock = not folder.exists(), None
+    absent = [name for name in _OURS if not (folder / name).exists()]
     progress = Progress(recipe.output.progress and processes.is_main)
     try:
-        for note in held.notes:
+        for note in read.notes:
             progress.note(note)
         if recipe.output.samples_every is not None:
             check_samples()
         if recipe.model.path is not None:  # before anything is written; a model from scratch has all it needs
             policy.read_tokenizer(recipe.model.path, recipe)
         lock = _claim(folder, recipe, processes)
-        source = _source(recipe, folder, held, found, processes)
+        source = _source(recipe, folder, read, found, processes)
         tokenizer, chat = policy.read_tokenizer(source, recipe)
-        prompts = Prompts(recipe, chat, held.digest)
-        held = _fitting(held, prompts, recipe, progress)
+        if tokenizer.eos_token_id is None:
+            raise TrainingError(f"the tokenizer of {source} names no token that ends an answer: set its eos_token")
+        prompts = Prompts(recipe, chat, read.digest)
+        held = _fitting(read, prompts, recipe, progress)
         judge = Remembering(open_judge(recipe.reward.judge, recipe, folder))
         evaluation_judge: Judge = judge
         if recipe.evaluation_judge != recipe.reward.judge:
             evaluation_judge = open_judge(recipe.evaluation_judge, recipe, folder)
         torch.manual_seed(recipe.seed)  # new adapters are drawn from it
-        state = State(phase="warm_start" if recipe.warm_start else "grpo", step=0, settings=fixed_settings(recipe))
+        state = State(
+            phase="warm_start" if recipe.warm_start else "grpo",
+            step=0,
+            settings=fixed_settings(recipe),
+            pairs=read.digest.hex(),
+        )
         adapters = None
         if found is not None:
             state = checkpoint.read_state(found)
@@ -95,19 +101,37 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             lock=lock,
         )
         if recipe.output.trackers:
-            accelerator.init_trackers(recipe.name, config=flat(recipe.model_dump(mode="json")))
+            accelerator.init_trackers(recipe.name, config=flat(recipe.model_dump(mode="json"), texts=True))
+        if processes.is_main:
+            about = {"version": __version__, "name": recipe.name, "pid": os.getpid()}
+            checkpoint.write_file(folder / RUN, json.dumps(about))
+            checkpoint.write_file(folder / RECIPE, recipe_text(recipe))
     except BaseException as error:
         progress.close()
         if lock is not None:
             lock.close()
-            if is_new:  # it holds nothing but what was just put there
-                shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder, is_new, absent)
         if isinstance(error, (CacheError, ValueError)) and not isinstance(error, RationaleError):
             raise TrainingError(str(error)) from error
         raise
     if found is not None:
         run.note(f"goes on from {found}")
+    elif resume:
+        run.note(f"{folder} has no checkpoint to go on from: begins")
     return run
+
+
+def _clear(folder: Path, is_new: bool, absent: Sequence[str]) -> None:
+    """Takes away what was put into the folder of a run that did not begin."""
+    if is_new:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for name in absent:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def order(run: Run) -> Order:
@@ -129,6 +153,15 @@ def _checkpoint(folder: Path, recipe: Recipe, resume: bool) -> Path | None:
     if conflicts:
         raise TrainingError("\n".join((f"{found} was made under other settings:", *conflicts)))
     return found
+
+
+def _check_same_pairs(held: Pairs, found: Path | None) -> None:
+    """Raises `TrainingError` where the run in `found` was begun on other pairs, in which it has another place."""
+    if found is not None and checkpoint.read_state(found).pairs != held.digest.hex():
+        raise TrainingError(
+            f"{found} was made with other pairs than the recipe names now: go back to those, or begin a run of its own "
+            f"with model.path={found / checkpoint.MODEL}"
+        )
 
 
 _OURS: Final = frozenset((RUN, RECIPE, SCRATCH, START, _LOCK, METRICS, checkpoint.FOLDER, CACHE))
@@ -154,8 +187,6 @@ def _claim(folder: Path, recipe: Recipe, processes: Processes) -> Any:
         lock.close()
         raise TrainingError(f"another process trains in {folder}") from None
     checkpoint.clear_unfinished(folder)
-    checkpoint.write_file(folder / RUN, json.dumps({"version": __version__, "name": recipe.name, "pid": os.getpid()}))
-    checkpoint.write_file(folder / RECIPE, recipe_text(recipe))
     processes.wait()
     return lock
 
@@ -218,14 +249,7 @@ def _fitting(held: Pairs, prompts: Prompts, recipe: Recipe, progress: Progress) 
         if before and not fitting:
             raise TrainingError(f"no {name} pair is left: {why}")
         kept[name] = tuple(fitting)
-    return Pairs(**kept, demonstrations=held.demonstrations, notes=held.notes)
-
-
-def _accelerator(recipe: Recipe, folder: Path) -> Any:
-    import accelerate
-
-    return accelerate.Accelerator(
-        cpu=not torch.accelerator.is_available(),
-        log_with=list(recipe.output.trackers) or None,
-        project_dir=str(folder),
-    )
+    shown, n_left_out, why = prompts.fitting(held.demonstrations, recipe.prompt.n_reasons)
+    if n_left_out:
+        progress.note(f"demonstrations: {n_left_out:,} of {len(held.demonstrations):,} are left out: {why}")
+    return Pairs(**kept, demonstrations=tuple(shown), notes=held.notes)

@@ -52,6 +52,8 @@ class State:
     """Time that the run took so far."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`recipe.fixed_settings` of the run."""
+    pairs: str = ""
+    """Digest of the run's pairs."""
 
     @property
     def name(self) -> str:
@@ -93,7 +95,8 @@ def save(
     """Writes a checkpoint of the run in `folder`, and gives its path.
 
     `save_model` fills a folder; `optimiser` is a state dict by parameter names; `generators_of` has an entry for each
-    process. One that is there already under this name is kept.
+    process. Of one that is there already under this name, which has the same weights, only the state is written anew: a
+    step may have been evaluated since.
     """
     tensors = {
         f"{rank}.{kind}": states[kind]
@@ -111,7 +114,10 @@ def save(
         (partial / _STATE).write_text(json.dumps(content, allow_nan=False), "utf-8")
 
     final = folder / FOLDER / state.name
-    save_folder(final, fill)
+    if final.exists():
+        write_file(final / _STATE, json.dumps(content, allow_nan=False))
+    else:
+        save_folder(final, fill)
     return final
 
 

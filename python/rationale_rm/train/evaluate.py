@@ -85,9 +85,12 @@ def _seeds(seed: int, step: int, n: int) -> list[int]:
 
 
 def _judged(run: Run, records: Sequence[Pair], judge: Judge) -> list[Pair]:
-    """The records with what `judge` says of their reasons."""
+    """The records with what `judge` says of their reasons. Those without human reasons, which outcomes alone are
+    learnt from, have nothing to be matched with.
+    """
     k = run.recipe.evaluation.k
-    critiques = [one for one in _critiques(run, records) if one.reasons]
+    with_references = [record for record in records if record.references]
+    critiques = [one for one in _critiques(run, with_references) if one.reasons]
     if k is not None:
         critiques = [replace(one, reasons=(one.reasons or ())[:k]) for one in critiques]
     by_id = {record.id: record for record in records}
@@ -108,7 +111,7 @@ def _judged(run: Run, records: Sequence[Pair], judge: Judge) -> list[Pair]:
         last = run.processes.gather([result.error for result in failed])[-1]
         return f"the judge {judge.name} failed for {n_failed} of {n} answers of the evaluation; the last: {last}"
 
-    retried(ask, run.processes, run.recipe.reward.retry_for, run.note)
+    retried(ask, run.processes, run.stop, run.recipe.reward.retry_for, run.note)
     judged = []
     for record in records:
         result = results.get(record.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,11 +20,14 @@ from rationale_rm.train.batches import Shown
 from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.recipe.checks import ORACLE
+from rationale_rm.train.signals import Stop, StopRequestedError
 from rationale_rm.types import MatchRequest, MatchResult, RewardBatch
 
 CACHE: Final = "judge.sqlite"
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 60.0
+_GLANCE: Final = 2.0
+"""Seconds between two looks at whether to stop."""
 
 
 class JudgeOutageError(RuntimeError):
@@ -147,11 +151,14 @@ class Scoring:
         self._groups[number] = _Group(shown, [one for one in completions if one.error is None], number)
         self._ask(number)
 
-    def finish(self, processes: Processes, retry_for: float, on_pause: Callable[[str], None]) -> RewardBatch:
+    def finish(
+        self, processes: Processes, stop: Stop, retry_for: float, on_pause: Callable[[str], None]
+    ) -> RewardBatch:
         """The rewards of all groups of all processes, by prompt and sample, with the advantages of the whole.
 
         Where too many answers have no judgement the groups that lack one are judged again, after pauses that grow, for
-        up to `retry_for` seconds; `on_pause` is told why and how long. Raises `JudgeOutageError` after that.
+        up to `retry_for` seconds; `on_pause` is told why and how long. Raises `JudgeOutageError` after that, and
+        `StopRequestedError` when asked to stop meanwhile.
         """
         parts = {number: future.result() for number, future in self._under_way.items()}
         whole: list[RewardBatch] = []
@@ -169,7 +176,7 @@ class Scoring:
                 return str(error)
             return None
 
-        retried(join, processes, retry_for, on_pause)
+        retried(join, processes, stop, retry_for, on_pause)
         return whole[0]
 
     def cancel(self) -> None:
@@ -198,12 +205,16 @@ class Scoring:
 
 
 def retried(
-    ask: Callable[[], str | None], processes: Processes, retry_for: float, on_pause: Callable[[str], None]
+    ask: Callable[[], str | None],
+    processes: Processes,
+    stop: Stop,
+    retry_for: float,
+    on_pause: Callable[[str], None],
 ) -> None:
     """Calls `ask`, which says what is wrong with the judge's answers, until nothing is.
 
     Pauses in between, which grow. All processes call it and are told the same. Raises `JudgeOutageError` after
-    `retry_for` seconds.
+    `retry_for` seconds, and `StopRequestedError` in a pause in which any of them is asked to stop.
     """
     began, pause = time.monotonic(), _FIRST_PAUSE
     while (fault := ask()) is not None:
@@ -212,8 +223,16 @@ def retried(
             raise JudgeOutageError(f"{fault}, for more than reward.retry_for ({retry_for:g} s)")
         pause = min(pause, left)
         on_pause(f"{fault}; judged again in {pause:.0f} s, for {left:.0f} s more")
-        time.sleep(pause)
+        _wait(pause, processes, stop)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _wait(seconds: float, processes: Processes, stop: Stop) -> None:
+    n = math.ceil(seconds / _GLANCE)
+    for _ in range(n):
+        time.sleep(seconds / n)
+        if processes.any(stop.requested):
+            raise StopRequestedError
 
 
 def _all_parts(processes: Processes, parts: Mapping[int, RewardBatch]) -> list[RewardBatch]:

@@ -73,6 +73,9 @@ def train(recipe: Recipe, *, resume: bool = False) -> Finished:
             failure = TrainingError(f"{error}. Saved after step {run.state.step} in {run.folder}: go on by --resume")
             failure.started = True
             raise failure from None
+        except Exception as error:
+            error.started = run.state.records > 0  # type: ignore[attr-defined]
+            raise
         finally:
             run.close()
     return Finished(run.folder, run.state.step, stopped=False)
@@ -102,7 +105,8 @@ def _train(run: Run) -> None:
     run.progress.begin("GRPO", run.state.step, n_steps)
     if resumed is None:
         run.save_if_due(False)
-    evaluate_if_due(run, n_steps)
+    if evaluate_if_due(run, n_steps):
+        run.save_if_due(run.state.step == n_steps)
     for step in range(run.state.step + 1, n_steps + 1):
         run.generators = checkpoint.generators()
         clock = Clock()
@@ -203,7 +207,7 @@ def roll_out(run: Run, shown: Sequence[Shown], step: int, clock: Clock) -> tuple
             )
         clock.add("sample", time.monotonic() - began - handing_over)
         with clock.of("judge"):
-            rewards = scoring.finish(run.processes, run.recipe.reward.retry_for, run.note)
+            rewards = scoring.finish(run.processes, run.stop, run.recipe.reward.retry_for, run.note)
     except BaseException:
         scoring.cancel()
         raise
@@ -391,13 +395,13 @@ def open_reference(run: Run) -> Any:
     return frozen.to(run.device).requires_grad_(False).eval()
 
 
-def evaluate_if_due(run: Run, n_steps: int) -> None:
+def evaluate_if_due(run: Run, n_steps: int) -> bool:
     """Evaluates every so many steps and at the end, on the test pairs before the first and after the last step; the
-    checkpoint of the best evaluation is kept.
+    checkpoint of the best evaluation is kept. Gives whether it evaluated.
     """
     how, step = run.recipe.evaluation, run.state.step
     if run.state.evaluated >= step:
-        return
+        return False
     at_ends = step == n_steps or (step == 0 and how.start)
     due = how.every is not None and (step % how.every == 0 if 0 < step < n_steps else at_ends)
     with run.stop.interruptible(run.processes.n == 1):
@@ -408,6 +412,7 @@ def evaluate_if_due(run: Run, n_steps: int) -> None:
             records.append(evaluate(run, run.pairs.test, step, "test"))
     for record in records:
         run.evaluated(record)
+    return bool(records)
 
 
 __all__ = ["Finished", "NonFiniteError", "TrainingError", "train"]

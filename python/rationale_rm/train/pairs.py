@@ -33,10 +33,11 @@ class Pairs:
 
     @property
     def digest(self) -> bytes:
-        """32 bytes that all texts of all pairs go into."""
+        """32 bytes that all texts, reasons and labels of all pairs go into."""
         found = hashlib.sha256()
         for pair in (*self.train, *self.validation, *self.test):
-            found.update(repr((pair.id, pair.context, pair.response1, pair.response2)).encode("utf-8", "surrogatepass"))
+            content = (pair.id, pair.context, pair.response1, pair.response2, pair.references, pair.label)
+            found.update(repr(content).encode("utf-8", "surrogatepass"))
         return found.digest()
 
 
@@ -95,11 +96,15 @@ def _files(recipe: Recipe) -> Pairs:
         places = set(drawn.tolist())
         validation = [pair for place, pair in enumerate(decided) if place in places]
         decided = [pair for place, pair in enumerate(decided) if place not in places]
+    demonstrations = _demonstrations(recipe, notes)
+    held = {name for pair in (*validation, *test) for name in source_names(pair)}
+    shown = [pair for pair in demonstrations if held.isdisjoint(source_names(pair))]
+    _note(notes, len(demonstrations) - len(shown), "demonstrations are of pairs that are validated or tested on")
     return Pairs(
         train=tuple(decided[: data.limit]),
         validation=tuple(validation),
         test=tuple(test[: recipe.evaluation.test_pairs]),
-        demonstrations=_demonstrations(recipe, notes),
+        demonstrations=tuple(shown),
         notes=tuple(notes),
     )
 

@@ -20,8 +20,6 @@ from rationale_rm.train import packing
 from rationale_rm.train.packing import MicroBatch
 from rationale_rm.train.recipe import Recipe
 
-ADAPTER: Final = "adapter_config.json"
-"""The file that tells adapters from a whole model."""
 _ANY_LENGTH: Final = 2**31
 _PROBE: Final = 8
 _WINDOWS: Final = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size", "local_attention")
@@ -42,14 +40,9 @@ class Policy(torch.nn.Module):  # type: ignore[misc]
         self.model = model
         self.bfloat16 = bfloat16
         self.scale = _logit_scale(unwrapped(model))
+        self._no_split_modules = unwrapped(model)._no_split_modules  # the layers that FSDP gathers one by one
         self.packs = _packs(unwrapped(model))
         """Whether answers to one prompt may share a sequence."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        device: torch.device = next(self.model.parameters()).device
-        return device
 
     def forward(self, batch: MicroBatch, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability and entropy of each of ``batch.targets``, float32 (n,).

@@ -109,6 +109,7 @@ class Run:
 
     def record(self, record: Mapping[str, Any], figures: str) -> None:
         """A step is done: its record is written, and shown by its `figures`."""
+        self.generators = checkpoint.generators()
         self.state = replace(self.state, phase=record["phase"], step=record["step"], records=self.state.records + 1)
         self._write(record)
         self.progress.step(record["step"], figures)
@@ -139,7 +140,7 @@ class Run:
 
     def save(self, *, as_it_was: bool = False) -> None:
         """Writes a checkpoint of where the run stands; `as_it_was`: with the generators of the last step's end, for a
-        step that was given up.
+        step or an evaluation that was given up.
         """
         if not as_it_was:
             self.generators = checkpoint.generators()

@@ -76,13 +76,15 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def flat(record: Mapping[str, Any], above: str = "") -> dict[str, float]:
-    """The numbers of a record under names such as ``grpo/seconds/sample``, for trackers."""
-    found: dict[str, float] = {}
+def flat(record: Mapping[str, Any], above: str = "", *, texts: bool = False) -> dict[str, Any]:
+    """The numbers of a record under names such as ``grpo/seconds/sample``, for trackers; texts too, if asked for."""
+    found: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, Mapping):
-            found.update(flat(value, f"{above}{key}/"))
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            found.update(flat(value, f"{above}{key}/", texts=texts))
+        elif isinstance(value, (str, bool)):
+            found.update({f"{above}{key}": value} if texts else {})
+        elif isinstance(value, (int, float)) and math.isfinite(value):
             found[f"{above}{key}"] = value
     return found
 

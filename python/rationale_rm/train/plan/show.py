@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from rationale_rm.rewards import GATED
 from rationale_rm.train.plan.make import Plan
 from rationale_rm.train.plan.memory import GIB
 from rationale_rm.train.plan.work import Judging, Range
@@ -106,7 +107,9 @@ def _gated(judge: Judging, plan: Plan) -> str:
         return f"{span.low:,} (the audited {plan.recipe.reward.audit:.0%}; no reward depends on them)"
     if span.low == span.high:
         return f"{span.low:,}"
-    return f"{span.low:,} (all answers wrong: the audited {plan.recipe.reward.audit:.0%}) to {span.high:,} (all right)"
+    reward = plan.recipe.reward
+    worst, best = ("wrong", "right") if reward.mode in GATED else ("malformed", "readable")
+    return f"{span.low:,} (all answers {worst}: the audited {reward.audit:.0%}) to {span.high:,} (all {best})"
 
 
 def _judge_tokens(judge: Judging) -> str:

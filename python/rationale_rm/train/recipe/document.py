@@ -15,7 +15,7 @@ import yaml
 from rationale_rm.train.recipe.faults import Path, Place, fault
 
 Places = dict[Path, Place]
-"""Setting → where its key stands; the empty path is the whole document."""
+"""Setting → where its key stands, entry of a list → where it begins; the empty path is the whole document."""
 
 DEEPEST: Final = 8
 """Levels of nesting; a recipe has four."""
@@ -69,7 +69,7 @@ def named(value: Any) -> str:
     if isinstance(value, dict):
         return "a section"
     if isinstance(value, (list, tuple)):
-        return "a list"
+        return "a list" if value else "an empty list"
     return str(value)[:60]
 
 
@@ -131,8 +131,19 @@ def _value(node: yaml.Node, path: Path, source: str, places: Places, seen: set[i
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, source, places, seen, one_line)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, str(at)), source, places, seen, one_line) for at, item in enumerate(node.value)]
-    return _scalar(node, path, source, line)
+        return _list(node, path, source, places, seen, one_line)
+    return _scalar(node)
+
+
+def _list(
+    node: yaml.SequenceNode, path: Path, source: str, places: Places, seen: set[int], one_line: bool
+) -> list[Any]:
+    values = []
+    for at, item in enumerate(node.value):
+        below = (*path, str(at))
+        places[below] = Place(source, None if one_line else _line(item))
+        values.append(_value(item, below, source, places, seen, one_line))
+    return values
 
 
 def _is_tagged(node: yaml.Node) -> bool:
@@ -148,7 +159,7 @@ def _mapping(
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = None if one_line else _line(key_node)
-        key = _scalar(key_node, path, source, line) if isinstance(key_node, yaml.ScalarNode) else None
+        key = _scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, Hashable) or not isinstance(key, str):
             raise fault(source, line, "a key must be a word, followed by a colon", ".".join(path))
         below = (*path, key)
@@ -160,10 +171,12 @@ def _mapping(
     return values
 
 
-def _scalar(node: yaml.ScalarNode, path: Path, source: str, line: int | None) -> Any:
-    text = str(node.value)
-    if node.style is not None:  # quoted
-        return text
+def _scalar(node: yaml.ScalarNode) -> Any:
+    return str(node.value) if node.style is not None else read_scalar(str(node.value))
+
+
+def read_scalar(text: str) -> Any:
+    """What a scalar without quotes is."""
     if text in _WORDS:
         return _WORDS[text]
     if len(text) <= _LONGEST_NUMBER:

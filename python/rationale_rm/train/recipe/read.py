@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rationale_rm.train.recipe.document import Places, named, read_document, read_value
+from rationale_rm.train.recipe.document import Places, named, read_document, read_scalar, read_value
 from rationale_rm.train.recipe.faults import Fault, Place, RecipeError, fault
 from rationale_rm.train.recipe.faults import Path as Keys
 from rationale_rm.train.recipe.schema import CONTRADICTIONS, Recipe
@@ -45,8 +45,19 @@ def read_recipe(source: str | os.PathLike[str], overrides: Sequence[str] = ()) -
 def recipe_text(recipe: Recipe) -> str:
     """The whole recipe as YAML, defaults included; `read_recipe` of it gives an equal one."""
     plain = recipe.model_dump(mode="json")
-    text: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Quotes the texts that would be read as something else, such as ``1e3``."""
+
+    def text(self, value: str) -> yaml.Node:
+        style = None if isinstance(read_scalar(value), str) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _name(stem: str) -> str:
