@@ -456,8 +456,9 @@ def reward_overhead(rounds: int) -> list[Entry]:
     sizes = grpo.Sizes() if rounds >= 5 else grpo.QUICK
     found = grpo.overhead(sizes)
     note = (
-        "share of a step's wall time beside sampling, judge and model, the time between steps included, in the loop "
-        f"with recipe tiny-cpu after {sizes.warm_start} steps of warm start: {found.step:.2f} s a step, answers of "
+        "share of a step's wall time beside sampling, judge and model, the time between steps included, and the "
+        f"reward's own parsing, matching and scoring ({found.reward:.2f}%), timed by itself; in the loop with recipe "
+        f"tiny-cpu after {sizes.warm_start} steps of warm start: {found.step:.2f} s a step, answers of "
         f"{found.answer_tokens:.0f} tokens, {found.readable:.0%} of them readable; by the records' own seconds "
         f"{found.recorded:.2f}%; no peer; target ≤{grpo.OVERHEAD_TARGET:g}%: "
         f"{'met' if found.percent <= grpo.OVERHEAD_TARGET else 'missed'}"

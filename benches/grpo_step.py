@@ -10,6 +10,10 @@ place of each answer, by the same `RationaleReward` with the oracle: rewards are
 A step is timed from one rollout's rewards to the next one's, so that everything in between counts: the CPU time of the
 process, which on one thread is its wall time where nothing else runs. Each side runs in a process of its own; the sides
 take turns.
+
+Of a step's time all counts as overhead that is neither sampling nor judge nor model, and besides what the reward itself
+takes (parsing, matching, scores, advantages). That is done while the sampler goes on, so it is timed by itself, on the
+same answers and the judge's kept results, after the run.
 """
 
 from __future__ import annotations
@@ -24,18 +28,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benches.vllm_server import PYTHON
 
 if TYPE_CHECKING:
+    from rationale_rm.judge import Judge
+    from rationale_rm.judge.protocol import OnResult
     from rationale_rm.rewards import RationaleReward
     from rationale_rm.train.batches import Shown
     from rationale_rm.train.recipe import Recipe
-    from rationale_rm.types import RewardBatch
+    from rationale_rm.types import MatchRequest, MatchResult, RewardBatch
 
 TARGET = 1.3
 OVERHEAD_TARGET = 2.0
@@ -98,7 +104,10 @@ class Overhead:
     """Where the seconds of the loop's steps went."""
 
     percent: float
-    """Of the steps' time that is neither sampling nor judge nor model, the time between steps included."""
+    """Of the steps' time that is neither sampling nor judge nor model, the time between steps included, and the
+    reward's own."""
+    reward: float
+    """The reward's own part of it, in percent of the steps' time."""
     recorded: float
     """The same by the steps' own records: ``other`` and ``sync`` over ``total``."""
     step: float
@@ -164,6 +173,7 @@ class Watched:
     def __init__(self, reward: RationaleReward, written: Written | None = None):
         self._reward = reward
         self._written = written
+        self.asked: list[dict[str, Any]] = []
         self.times: list[float] = []
         self.cpu_times: list[float] = []
         self.batches: list[RewardBatch] = []
@@ -171,6 +181,7 @@ class Watched:
     async def score(self, texts: Sequence[str], *, ids: Sequence[str], **columns: Any) -> RewardBatch:
         """As `RationaleReward.score`."""
         scored = texts if self._written is None else [self._written.critique(one) for one in ids]
+        self.asked.append({"texts": scored, "ids": ids, **columns})
         return await self._reward.score(scored, ids=ids, **columns)
 
     def join(self, parts: Sequence[RewardBatch]) -> RewardBatch:
@@ -184,6 +195,23 @@ class Watched:
         self.times.append(time.perf_counter())
         self.cpu_times.append(time.process_time())
         self.batches.append(batch)
+
+
+class Kept:
+    """A judge whose results are kept, and once `again` is set given for the same lists at once."""
+
+    def __init__(self, judge: Judge):
+        self._judge = judge
+        self._results: dict[tuple[Any, ...], MatchResult] = {}
+        self.name, self.stand_in = judge.name, judge.stand_in
+        self.again = False
+
+    async def match(self, requests: Sequence[MatchRequest], *, on_result: OnResult | None = None) -> list[MatchResult]:
+        """As `Judge.match`."""
+        keys = [(one.references, one.reasons, one.swapped) for one in requests]
+        if not self.again:
+            self._results.update(zip(keys, await self._judge.match(requests, on_result=on_result), strict=True))
+        return [replace(self._results[key], request_id=one.id) for key, one in zip(keys, requests, strict=True)]
 
 
 class Written:
@@ -278,8 +306,10 @@ def _between(times: Sequence[float]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times[WARM_UP - 1 :])]
 
 
-def _train(recipe: Recipe, written: Written | None) -> tuple[Watched, list[dict[str, Any]]]:
-    """The loop as it is, with its reward watched."""
+def _train(
+    recipe: Recipe, written: Written | None, judge_of: Callable[[Judge], Judge] = lambda judge: judge
+) -> tuple[Watched, list[dict[str, Any]]]:
+    """The loop as it is, with its reward watched, and its judge within what `judge_of` makes of it."""
     from rationale_rm.train import begin
     from rationale_rm.train.judging import open_reward
     from rationale_rm.train.loop import train
@@ -287,8 +317,8 @@ def _train(recipe: Recipe, written: Written | None) -> tuple[Watched, list[dict[
 
     opened: list[Watched] = []
 
-    def watched(*arguments: Any) -> Any:
-        opened.append(Watched(open_reward(*arguments), written))
+    def watched(recipe: Recipe, judge: Judge) -> Any:
+        opened.append(Watched(open_reward(recipe, judge_of(judge)), written))
         return opened[-1]
 
     vars(begin)["open_reward"] = watched
@@ -413,7 +443,15 @@ def _overhead(folder: Path, warm_start: int, steps: int) -> Overhead:
             f"output={{folder: {folder}, save_every: null, samples_every: null}}",
         ],
     )
-    watched, records = _train(recipe, None)
+    judges: list[Kept] = []
+
+    def kept(judge: Judge) -> Judge:
+        judges.append(Kept(judge))
+        return judges[-1]
+
+    watched, records = _train(recipe, None, kept)
+    judges[0].again = True
+    reward = _reward_seconds(watched)
     # Between the rewards of the first and the last timed step lie the updates of all but the last, and the rollouts of
     # all but the first.
     timed = [record["seconds"] for record in records[WARM_UP - 1 :]]
@@ -421,12 +459,29 @@ def _overhead(folder: Path, warm_start: int, steps: int) -> Overhead:
     known = sum(one["model"] for one in timed[:-1]) + sum(one["sample"] + one["judge"] for one in timed[1:])
     last = records[WARM_UP:]
     return Overhead(
-        percent=100 * (1 - known / whole),
+        percent=100 * (1 - (known - reward) / whole),
+        reward=100 * reward / whole,
         recorded=100 * sum(one["other"] + one["sync"] for one in timed) / sum(one["total"] for one in timed),
         step=whole / (len(timed) - 1),
         answer_tokens=statistics.fmean(record["tokens"]["mean"] for record in last),
         readable=1 - statistics.fmean(record["format_errors"] for record in last),
     )
+
+
+def _reward_seconds(watched: Watched) -> float:
+    """What the reward takes for all timed steps, with a judge that answers at once."""
+    from rationale_rm.judge import loop
+
+    def step(asked: dict[str, Any]) -> int:
+        return int(asked["ids"][0].split("/")[0])
+
+    total = 0.0
+    for number, asked in itertools.groupby(sorted(watched.asked, key=step), key=step):
+        groups = list(asked)
+        began = time.perf_counter()
+        watched._reward.join([loop.run(watched._reward.score(**group)) for group in groups])
+        total += time.perf_counter() - began if number > WARM_UP else 0.0
+    return total
 
 
 def _run_child(what: str, folder: str, numbers: Sequence[int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ python -m benches.rollout [--rounds N] [--small]
 
 64 different prompts of 200 tokens, one answer of 128 tokens each, from a random Qwen3 of 26M parameters, float32 on
 the CPU, all cores. With --small, transformers alone on one thread, about a step of the demonstration: 8 prompts of
-93 or 100 tokens, 8 answers of 60 tokens each, from 1.2M parameters. Each contender lives in a process of its own
+93 or 100 tokens, 8 answers of 60 tokens each, from a model of its size. Each contender lives in a process of its own
 under the Python of `make setup-models`, and they take turns; those of this package must first give the same greedy
 answers.
 """
@@ -49,7 +49,7 @@ class Shape:
 
 LARGE = Shape(64, 1, 200, 128, layers=8, hidden=512, contenders=("vllm", "transformers"))
 SMALL = Shape(
-    8, 8, 100, 60, layers=5, hidden=128, contenders=("transformers", "generate"), threads=1, uneven=True
+    8, 8, 100, 60, layers=3, hidden=192, contenders=("transformers", "generate"), threads=1, uneven=True
 )  # fmt: skip
 SHAPES = {"large": LARGE, "small": SMALL}
 FEW_TOKENS = 32
@@ -75,10 +75,13 @@ class Sampler:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def ask(self, tokens: int, temperature: float) -> Any:
+    def ask(self, turn: int, tokens: int, temperature: float) -> Any:
+        """Each `turn` has prompts of its own: in training too no prompt is known from before, for new weights empty a
+        cache of prefixes.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"tokens": tokens, "temperature": temperature}) + "\n")
+        self._process.stdin.write(json.dumps({"turn": turn, "tokens": tokens, "temperature": temperature}) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
             if line.startswith("{"):  # vLLM prints there too
@@ -102,16 +105,16 @@ def measure(rounds: int, tokens: int | None = None, shape: str = "large") -> Mea
         for name in how.contenders:
             samplers[name] = Sampler(name, shape, model)
             stack.callback(samplers[name].close)
-        greedy = [samplers[name].ask(16, 0.0)["answers"] for name in how.contenders if name != "generate"]
+        greedy = [samplers[name].ask(0, 16, 0.0)["answers"] for name in how.contenders if name != "generate"]
         if any(answers != greedy[0] for answers in greedy):
             raise SystemExit("benchmark: greedy answers differ")
         rates: dict[str, list[float]] = {name: [] for name in how.contenders}
-        for round_ in range(-1, rounds):
+        for turn in range(1, rounds + 2):
             for name, sampler in samplers.items():
-                done = sampler.ask(tokens, 1.0)
+                done = sampler.ask(turn, tokens, 1.0)
                 if done["count"] < 0.9 * how.prompts * how.samples * tokens:
                     raise SystemExit("benchmark: answers ended early")
-                if round_ >= 0:
+                if turn > 1:
                     rates[name].append(done["count"] / done["seconds"])
     medians = {name: statistics.median(found) for name, found in rates.items()}
     return Measured(medians, parameters, rounds)
@@ -139,10 +142,13 @@ def _make(how: Shape, folder: Path) -> None:
     print(model.num_parameters())
 
 
-def _prompts(how: Shape, tokenizer: Any) -> list[list[dict[str, str]]]:
-    """Prompts that begin differently."""
+Prompts = list[list[dict[str, str]]]
+
+
+def _prompts(how: Shape, tokenizer: Any, turn: int) -> Prompts:
+    """The prompts of a turn, which all begin differently."""
     found = []
-    for number in range(how.prompts):
+    for number in range(turn * how.prompts, (turn + 1) * how.prompts):
         wanted = how.prompt_tokens - (7 * (number % 2) if how.uneven else 0)
         words = 1
         while True:
@@ -156,13 +162,14 @@ def _prompts(how: Shape, tokenizer: Any) -> list[list[dict[str, str]]]:
     return found
 
 
-def _contender(name: str, how: Shape, model: Path) -> Callable[[int, float], list[tuple[int, ...]]]:
-    """What gives the answers to the prompts of `how`, of so many tokens at such a temperature."""
+Draw = Callable[[Prompts, int, float], list[tuple[int, ...]]]
+
+
+def _contender(name: str, how: Shape, model: Path, tokenizer: Any) -> Draw:
+    """What gives the answers to prompts, of so many tokens at such a temperature."""
     import transformers
     from rationale_rm.rollout import HfRollouts, Rollouts, VllmRollouts
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-    prompts = _prompts(how, tokenizer)
     rows = how.prompts * how.samples
     if name == "vllm":
         rollouts: Rollouts = VllmRollouts(model, max_model_len=512, max_num_seqs=rows)
@@ -170,13 +177,13 @@ def _contender(name: str, how: Shape, model: Path) -> Callable[[int, float], lis
         module = transformers.AutoModelForCausalLM.from_pretrained(model, dtype="float32")
         rollouts = HfRollouts(module, tokenizer, batch_size=rows)
 
-    def ours(tokens: int, temperature: float) -> list[tuple[int, ...]]:
+    def ours(prompts: Prompts, tokens: int, temperature: float) -> list[tuple[int, ...]]:
         groups = rollouts.sample(
             prompts, how.samples, max_tokens=tokens, temperature=temperature, seeds=range(how.prompts)
         )
         return [one.token_ids for group in groups for one in group]
 
-    def generate(tokens: int, temperature: float) -> list[tuple[int, ...]]:
+    def generate(prompts: Prompts, tokens: int, temperature: float) -> list[tuple[int, ...]]:
         """The same with `generate`: no log-probabilities, one seed for all."""
         tokenizer.padding_side = "left"
         batch = tokenizer.apply_chat_template(
@@ -193,11 +200,15 @@ def _contender(name: str, how: Shape, model: Path) -> Callable[[int, float], lis
 
 
 def _serve(name: str, how: Shape, model: Path) -> None:
-    draw = _contender(name, how, model)
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    draw = _contender(name, how, model, tokenizer)
     for line in sys.stdin:
         asked = json.loads(line)
+        prompts = _prompts(how, tokenizer, asked["turn"])
         started = time.perf_counter()
-        answers = draw(asked["tokens"], asked["temperature"])
+        answers = draw(prompts, asked["tokens"], asked["temperature"])
         seconds = time.perf_counter() - started
         print(json.dumps({"count": sum(map(len, answers)), "seconds": seconds, "answers": answers}), flush=True)
 
