@@ -303,6 +303,7 @@ def test_a_setting_that_a_checkpoint_does_not_know_is_a_conflict(small):
         (["rollout.vllm.sleep=true"], "rollout.vllm"),
         (["evaluation.every=6"], "evaluation.every"),
         (["reward.judge=vllm:m"], "reward.judge"),
+        (["prompt.style=brief", "prompt.n_reasons=5"], "prompt.n_reasons"),
     ],
 )
 def test_what_is_probably_not_meant_is_remarked_on(small, settings, key):

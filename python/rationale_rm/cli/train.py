@@ -25,7 +25,7 @@ Examples:
 
 \b
   rationale-rm train
-      tiny-cpu: a model of a million parameters, from nothing, on the CPU, in minutes
+      tiny-cpu: a model of 1.5 million parameters, from nothing, on the CPU, in minutes
   rationale-rm train qwen3-14b --dry-run
       the paper's run: steps, tokens, judge calls, memory of each device, and what is missing here
   rationale-rm train my.yaml --set reward.mode=outcome --set train.steps=50 --output runs/outcome

@@ -177,6 +177,8 @@ def _remarks(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "reward.judge", "a judge in this process shares the policy's devices, once a process; a server does not"
     if recipe.rollout.vllm.model_fields_set and recipe.rollout.engine != "vllm":
         yield "rollout.vllm", "not read: rollout.engine is transformers"
+    if recipe.prompt.style == "brief" and recipe.prompt.n_reasons is not None:
+        yield "prompt.n_reasons", "not read: the brief prompt does not say how many reasons to give"
     if recipe.data.label_scale is not None and recipe.data.train is None:
         yield "data.label_scale", "not read: the world's labels are verdicts"
     every, steps = recipe.evaluation.every, recipe.train.steps
