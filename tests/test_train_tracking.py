@@ -8,7 +8,8 @@ import pty
 import select
 
 import pytest
-from rationale_rm.train.tracking import Metrics, Progress, clock, flat, read_metrics
+from rationale_rm.train.progress import Progress, clock
+from rationale_rm.train.tracking import Metrics, flat, read_metrics
 
 
 def write(folder, records, n_kept=0):
@@ -64,7 +65,7 @@ def test_trackers_get_numbers_alone():
 
 def test_plain_lines_are_few(monkeypatch):
     now = iter(range(0, 10**6, 3))
-    monkeypatch.setattr("rationale_rm.train.tracking.time.monotonic", lambda: float(next(now)))
+    monkeypatch.setattr("rationale_rm.train.progress.time.monotonic", lambda: float(next(now)))
     stream = io.StringIO()
     progress = Progress(True, stream)
     progress.begin("GRPO", 0, 10)

@@ -20,10 +20,12 @@ from rationale_rm.train.checkpoint import State
 from rationale_rm.train.judging import CACHE, Remembering, open_judge, open_reward
 from rationale_rm.train.pairs import Pairs
 from rationale_rm.train.processes import Processes
+from rationale_rm.train.progress import Progress
 from rationale_rm.train.recipe import Recipe, fixed_settings, recipe_text, resume_conflicts
 from rationale_rm.train.run import Run, TrainingError
+from rationale_rm.train.sample_files import check_samples
 from rationale_rm.train.signals import Stop
-from rationale_rm.train.tracking import METRICS, Metrics, Progress, check_samples, flat
+from rationale_rm.train.tracking import METRICS, Metrics, flat
 from rationale_rm.types import Pair
 
 RUN: Final = "run.json"

@@ -23,9 +23,10 @@ from rationale_rm.train.judging import Remembering
 from rationale_rm.train.packing import micro_batch
 from rationale_rm.train.pairs import Pairs
 from rationale_rm.train.processes import Processes
+from rationale_rm.train.progress import Progress
 from rationale_rm.train.recipe import Recipe
 from rationale_rm.train.signals import Stop
-from rationale_rm.train.tracking import Metrics, Progress, flat
+from rationale_rm.train.tracking import Metrics, flat
 from rationale_rm.train.weights import is_sharded, model_state, optimiser_state, set_optimiser_state
 
 

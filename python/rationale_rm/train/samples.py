@@ -9,7 +9,7 @@ from rationale_rm import _core as core
 from rationale_rm.judge import match_results
 from rationale_rm.train.batches import Shown
 from rationale_rm.train.run import Run
-from rationale_rm.train.tracking import write_samples
+from rationale_rm.train.sample_files import write_samples
 from rationale_rm.types import VERDICT_TEXTS, GenrmStatus, RewardBatch
 
 if TYPE_CHECKING:
