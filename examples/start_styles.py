@@ -45,9 +45,8 @@ def main() -> None:
     )
     careful = np.array([any(map(read, reasons)) for reasons in parse_genrm(texts).reasons])
     for name, rows in (("name flaws", careful), ("shallow", ~careful)):
-        print(
-            f"{name:12}{rows.sum():>6} answers   OA {scored.outcome[rows].mean():.3f}   RC {scored.rc[rows].mean():.3f}"
-        )
+        oa, rc = np.nanmean(scored.outcome[rows]), np.nanmean(scored.rc[rows])
+        print(f"{name:12}{rows.sum():>6} answers   OA {oa:.3f}   RC {rc:.3f}")
     right = np.mean([(pair.extra["cue"] == 1) == (pair.label > 0) for pair in held_out])
     print(f"{'the cue':12}{len(held_out):>6} pairs     OA {right:.3f}")
 
