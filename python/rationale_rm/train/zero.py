@@ -120,9 +120,9 @@ def optimiser_state(engine: Any, optimiser: Any) -> dict[str, dict[str, Any]]:
     states: dict[str, dict[str, Any]] = {}
     for name, weight in trained(engine):
         for kind, value in of_any.items():
-            whole = value if value.dim() == 0 else deepspeed.utils.safe_get_full_optimizer_state(weight, kind)
+            full = value if value.dim() == 0 else deepspeed.utils.safe_get_full_optimizer_state(weight, kind)
             if first:
-                states.setdefault(name, {})[kind] = whole.cpu().clone()
+                states.setdefault(name, {})[kind] = full.cpu().clone()
     return states
 
 
