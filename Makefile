@@ -12,13 +12,14 @@ export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
 REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
 
-# The heavy environment: torch, transformers, sentence-transformers, what training needs and, from Python 3.11 on, vLLM
-# for the CPU and TRL.
+# The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
+# on, vLLM for the CPU and TRL.
 MODELS := .venv-models
 MODELS_BIN := $(MODELS)/bin
 MODELS_PIP := $(MODELS_BIN)/python -m pip --disable-pip-version-check --quiet
 MODELS_REQUIREMENTS := $(foreach name,io judge models runtime test train,requirements/$(name).txt)
 VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
+DEEPSPEED_REQUIREMENTS := requirements/deepspeed.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 .PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
@@ -43,7 +44,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
 setup-models: setup $(MODELS)/.installed ## Make .venv-models with torch, transformers, TRL and vLLM for the CPU
 
 # The .pth file shows this environment the package in its source folder, with the extension that `make setup` built.
-$(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
+$(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS) $(DEEPSPEED_REQUIREMENTS)
 	@echo "Installing torch, transformers and vLLM (several GB, a few minutes) into $(MODELS)"
 	@test -x $(MODELS_BIN)/python || $(PYTHON) -m venv $(MODELS)
 	@if $(HAS_VLLM); then \
@@ -53,6 +54,7 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS)
 		echo "Python 3.10: vLLM and TRL need 3.11 or later and are left out"; \
 		$(MODELS_PIP) install $(foreach file,$(MODELS_REQUIREMENTS),-r $(file)); \
 	fi
+	@$(MODELS_PIP) install --no-deps --no-build-isolation -r $(DEEPSPEED_REQUIREMENTS)
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
 	@touch $@
 

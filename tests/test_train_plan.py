@@ -290,6 +290,12 @@ def test_transformers_samples_from_weights_made_whole():
     assert "weights made whole" not in [one.name for one in planned("qwen3-14b").parts]
 
 
+def test_zero3_gathers_weights_in_float32():
+    found = planned("qwen3-14b", "rollout.engine=transformers", "devices.sharding=zero3")
+    assert part(found, "weights made whole").sampling == 4 * 14_768_307_200
+    assert part(found, "gathered layers").updating == 6_000_000_000
+
+
 def test_float32_weights_gradients_and_moments_are_sixteen_bytes_a_parameter():
     for sharding in ("none", "fsdp2", "zero3"):
         found = planned("qwen3-14b", f"devices={{sharding: {sharding}, processes: 4}}")

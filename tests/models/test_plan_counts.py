@@ -15,6 +15,7 @@ from rationale_rm.train import scratch
 from rationale_rm.train.plan import architecture, memory
 from rationale_rm.train.plan.architecture import from_config, known
 from rationale_rm.train.recipe import read_recipe
+from rationale_rm.train.zero import check_settings
 from torch.distributed.fsdp import CPUOffloadPolicy
 
 LAUNCH = Path(__file__).parents[2] / "recipes" / "accelerate"
@@ -158,4 +159,6 @@ def test_the_deepspeed_settings_make_accelerates_plugin():
     renamed = {"zero3_save_16bit_model": settings.pop("zero3_save_16bit_model")}
     plugin = DeepSpeedPlugin(**settings, **renamed)
     assert plugin.zero_stage == 3
-    assert plugin.zero3_init_flag is True
+    assert plugin.zero3_init_flag is False
+    plugin.set_mixed_precision(load_config_from_file(str(LAUNCH / "zero3.yaml")).mixed_precision)
+    check_settings(plugin.deepspeed_config)

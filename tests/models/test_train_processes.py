@@ -23,8 +23,8 @@ SECTIONS = {
 }
 
 
-def weights(folder):
-    return load_file(folder / "checkpoints" / "last" / "model" / "model.safetensors")
+def tensors(folder, name):
+    return load_file(folder / "checkpoints" / "last" / name)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,21 @@ def alone(started, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("sharded", [False, True], ids=["ddp", "fsdp2"])
-def test_two_processes_make_the_same_steps_and_go_on(started, alone, trainings, tmp_path, sharded):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param((2, None), (2, None), id="ddp"),
+        pytest.param((2, "fsdp2"), (2, "fsdp2"), id="fsdp2"),
+        pytest.param((2, "zero3"), (2, "zero3"), id="zero3"),
+        pytest.param((3, "zero3"), (1, None), id="zero3-then-one"),  # three: shares of unequal length
+        pytest.param((1, None), (3, "zero3"), id="one-then-zero3"),
+    ],
+)
+def test_several_processes_make_the_same_steps_and_go_on(started, alone, trainings, tmp_path, first, second):
     folder = tmp_path / "run"
-    for steps, resume in ((1, False), (2, True)):
+    for steps, (n, sharded) in enumerate((first, second), 1):
         settings = recipe_from(started, folder, **{**SECTIONS, "train": {"steps": steps}})
-        trainings.start_several(settings, 2, resume=resume, sharded=sharded)
+        trainings.start_several(settings, n, resume=steps > 1, sharded=sharded)
         assert trainings.wait() == 0, trainings.log()
     expected, found = ([one for one in read_metrics(run, "grpo")] for run in (alone, folder))
     assert [record["step"] for record in found] == [1, 2]
@@ -51,10 +60,11 @@ def test_two_processes_make_the_same_steps_and_go_on(started, alone, trainings, 
             assert two[name] == pytest.approx(one[name], nan_ok=True), name
         for name in ("loss", "kl", "entropy", "ratio", "grad_norm"):
             assert two[name] == pytest.approx(one[name], rel=2e-3, abs=2e-5), name
-    first, second = weights(alone), weights(folder)
-    assert first.keys() == second.keys()
-    for name, weight in first.items():
-        torch.testing.assert_close(second[name], weight, rtol=0, atol=3e-4, msg=name)
+    for name in ("model/model.safetensors", "optimiser.safetensors"):
+        one, two = tensors(alone, name), tensors(folder, name)
+        assert one.keys() == two.keys()
+        for key, tensor in one.items():
+            torch.testing.assert_close(two[key], tensor, rtol=0, atol=2e-5, msg=key)
     assert {path.name for path in (folder / "samples").iterdir()} == {"step-000001.parquet", "step-000002.parquet"}
 
 

@@ -1,8 +1,9 @@
 """Runs trainings in processes of their own that start at once: torch and transformers are loaded here, and each
 training is a fork, or several, which can be killed as any process can.
 
-Reads lines of JSON: {"recipe": {...}, "resume": bool, "processes": int, "sharded": bool, "port": int, "log": PATH}.
-Answers each with the process ids, and with their exit statuses once they have ended.
+Reads lines of JSON: {"recipe": {...}, "resume": bool, "processes": int, "sharded": null or "fsdp2" or "zero3",
+"fault": null or "loss" or "gradient", "port": int, "log": PATH}. Answers each with the process ids, and with their exit
+statuses once they have ended.
 """
 
 import json
@@ -37,6 +38,24 @@ class Sharded(Accelerator):
         )
 
 
+def break_after_first_step(fault):
+    """Lets the loss or its gradient be NaN in the steps after the first."""
+    real, record = loop.grpo_loss, loop.step_record
+    done = []
+
+    def broken(logprobs, *rest, **options):
+        if done and fault == "loss":
+            logprobs = logprobs * float("nan")
+        share, stats = real(logprobs, *rest, **options)
+        return (share * float("nan") if done and fault == "gradient" else share), stats
+
+    def recorded(*figures):
+        done.append(True)
+        return record(*figures)
+
+    loop.grpo_loss, loop.step_record = broken, recorded
+
+
 def child(order, rank):
     log = os.open(order["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(log, 1)
@@ -44,8 +63,14 @@ def child(order, rank):
     if order["processes"] > 1:
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(order["processes"])}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "ACCELERATE_USE_CPU": "true"}
-    if order["sharded"]:
+    if order["sharded"] == "fsdp2":
         accelerate.Accelerator = Sharded
+    if order["sharded"] == "zero3":
+        del os.environ["ACCELERATE_USE_CPU"]
+        os.environ |= {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if order["fault"] and rank == order["processes"] - 1:
+        break_after_first_step(order["fault"])
     try:
         loop.train(Recipe.model_validate(order["recipe"]), resume=order["resume"])
     except BaseException as error:

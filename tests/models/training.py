@@ -91,13 +91,16 @@ class Trainings:
         (pid,) = self.start_several(recipe, 1, resume=resume)
         return pid
 
-    def start_several(self, recipe, n, *, resume=False, sharded=False):
-        """Begins a training in `n` processes and gives their ids; `sharded` spreads the weights over them by FSDP2."""
+    def start_several(self, recipe, n, *, resume=False, sharded=None, fault=None):
+        """Begins a training in `n` processes and gives their ids. `sharded`: what spreads the weights over them, fsdp2
+        or zero3; `fault`: whether the last process's loss or gradient becomes NaN after the first step.
+        """
         order = {
             "recipe": recipe.model_dump(mode="json"),
             "resume": resume,
             "processes": n,
             "sharded": sharded,
+            "fault": fault,
             "port": free_port(),
             "log": str(self._log),
         }

@@ -15,7 +15,8 @@ from rationale_rm.rollout.weights import unwrapped
 
 
 class HfRollouts:
-    """Samples from `model`, a causal model of transformers that may be wrapped by DDP or peft, or sharded by FSDP2.
+    """Samples from `model`, a causal model of transformers that may be wrapped by DDP or peft, or sharded by FSDP2 or
+    ZeRO-3.
 
     There is nothing to sync: the module that is trained is the one that answers, in eval mode and without gradients
     while it does. `max_model_len` bounds prompt and answer together, in tokens (default: what the model was trained

@@ -69,7 +69,8 @@ class VllmRollouts:
     def sync(self, model: Any) -> None:
         """Loads the present weights of `model` into vLLM, and forgets what the old ones have computed.
 
-        `model` may be wrapped by DDP, peft (`checkpoint_weights`) or FSDP2; sharded, every process must call this.
+        `model` may be wrapped by DDP or peft (`checkpoint_weights`), or sharded by FSDP2 or ZeRO-3: then every process
+        must call this.
         """
         self._engine.load_weights(checkpoint_weights(model))
 

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rationale_rm.engine import EngineError
-
-_SHARDED = ("FullyShardedDataParallel", "DeepSpeedEngine")
+from rationale_rm.rollout.sharded import whole
 
 
 def unwrapped(model: Any) -> Any:
-    """The causal model of transformers within `model`: without DDP, ``torch.compile`` and peft around it."""
+    """The causal model of transformers within `model`: without DDP, DeepSpeed, ``torch.compile`` and peft around it."""
     while True:
         name = type(model).__name__
-        if name in _SHARDED:
-            raise EngineError(f"the weights are spread by {name}: only FSDP2 (fully_shard) is supported")
+        if name == "FullyShardedDataParallel":
+            raise EngineError(f"the weights are spread by {name}: only FSDP2 (fully_shard) and ZeRO-3 are supported")
         if hasattr(model, "_orig_mod"):
             model = model._orig_mod
-        elif name in ("DistributedDataParallel", "DataParallel"):
+        elif name in ("DistributedDataParallel", "DataParallel", "DeepSpeedEngine"):
             model = model.module
         elif hasattr(model, "peft_config") and hasattr(model, "get_base_model"):
             if any(getattr(config, "is_prompt_learning", False) for config in model.peft_config.values()):
@@ -35,9 +34,9 @@ def checkpoint_weights(model: Any) -> Iterator[tuple[str, Any]]:
 
     A change that LoRA makes is added to its weight, once, and the trainer's own weights stay as they are; modules
     that peft trains whole stand for those they replace. Tied weights come under each of their names: vLLM 0.32 packs
-    them apart on a CPU, and would keep the old ones for the name that is left out. Sharded weights (FSDP2) are
-    gathered one by one: every process must then iterate to the end. Raises `EngineError` for a change that no plain
-    checkpoint can hold.
+    them apart on a CPU, and would keep the old ones for the name that is left out. Weights that FSDP2 or ZeRO-3 has
+    spread are gathered one by one: every process must then iterate to the end. Raises `EngineError` for a change that
+    no plain checkpoint can hold.
     """
     import torch
     from transformers.core_model_loading import revert_weight_conversion
@@ -64,10 +63,13 @@ def _merged(module: Any) -> Iterator[tuple[str, Any]]:
             continue
         owner, _, last = name.rpartition(".")
         changed = adapted.get(owner.removesuffix(".base_layer")) if owner.endswith(".base_layer") else None
-        value = tensor.detach()
-        if changed is not None and last == _weight_name(changed):
-            for delta in _deltas(changed):
-                value = value + delta.to(value.dtype)
+        if changed is not None and last != _weight_name(changed):
+            changed = None
+        with whole([tensor, *(() if changed is None else changed.parameters())]) as copied:
+            value = tensor.detach().clone() if copied else tensor.detach()
+            if changed is not None:
+                for delta in _deltas(changed):
+                    value = value + delta.to(value.dtype)
         yield _plain(name), _full(value)
 
 

@@ -29,7 +29,8 @@ def prepare(run: Run, lr: float, weight_decay: float) -> None:
         trained = [weight for weight in run.bare.parameters() if weight.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=lr, betas=how.betas, eps=how.eps, weight_decay=weight_decay)
         run.policy, run.optimiser = run.accelerator.prepare(run.bare, optimiser)
-        run.bare = run.accelerator.unwrap_model(run.policy)
+        # Accelerate's own `unwrap_model` would import DeepSpeed wherever that is installed.
+        run.bare = getattr(run.policy, "module", run.policy)
     inner = run.optimiser.optimizer
     inner.state.clear()
     for group in inner.param_groups:

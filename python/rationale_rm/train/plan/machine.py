@@ -93,6 +93,8 @@ def _libraries(recipe: Recipe) -> Iterator[Missing]:
         wanted["huggingface_hub"] = "train"
     if recipe.model.lora is not None:
         wanted["peft"] = "train"
+    if recipe.devices.sharding == "zero3":
+        wanted["deepspeed"] = "deepspeed"
     if recipe.output.samples_every is not None:
         wanted["pyarrow"] = "train"
     if any(path.endswith(".zst") for path in sources.all_sources(recipe)):
@@ -110,8 +112,6 @@ def _libraries(recipe: Recipe) -> Iterator[Missing]:
         elif find_spec(name) is None:
             yield Missing(name, f'pip install "rationale-rm[{extra}]"')
     alone = [_TRACKERS.get(name, name) for name in recipe.output.trackers]
-    if recipe.devices.sharding == "zero3":
-        alone.append("deepspeed")
     if recipe.model.attention == "flash_attention_2":
         alone.append("flash_attn")
     for name in alone:

@@ -22,6 +22,10 @@ TILE: Final = {False: (1024, 2048), True: (2048, 8192)}
 """Tokens and vocabulary entries whose logits `grpo.token_logprobs` holds at once; on an accelerator more of them."""
 LOGIT_COPIES: Final = 2
 """The logits of a tile, and what is made of them."""
+ZERO_LIVE: Final = 10**9
+"""Weights that ZeRO-3 leaves whole until it needs the room (``stage3_max_live_parameters``)."""
+ZERO_BUCKET: Final = 5 * 10**8
+"""Numbers in the buffer by which it exchanges gradients (``reduce_bucket_size``)."""
 VLLM_OWN: Final = 1.5 * GIB
 """What vLLM takes beside weights and cache: activations of its own, graphs."""
 
@@ -141,37 +145,35 @@ class _Plan:
 
     def _weights(self) -> Iterator[Part]:
         zero3 = self.recipe.devices.sharding == "zero3"
-        width = self.width if zero3 else FLOAT32
-        own = self._share(self.trained * width)
-        yield Part("weights", own, own, f"{_count(self.trained)} × {width} bytes{self._over()}")
+        own = self._share(self.trained * FLOAT32)
+        yield Part("weights", own, own, f"{_count(self.trained)} × {FLOAT32} bytes{self._over()}")
         if self.frozen:
             kept = self._share(self.frozen * self.width)
             yield Part("frozen weights", kept, kept, f"{_count(self.frozen)} × {self.width} bytes{self._over()}")
         if self.sharded:
+            # FSDP2 gathers weights in the type computed in, ZeRO-3 in the one they are held in.
+            width = FLOAT32 if zero3 and not self.frozen else self.width
             layer, root = self.model.layer_parameters, self.model.root_parameters
-            gathered = (2 * layer + root) * self.width + max(layer, root) * self.width
-            yield Part("gathered layers", 0, gathered, "two layers, embeddings and a gradient, whole")
+            gathered = (2 * layer + root) * width + max(layer, root) * width
+            what = "two layers, embeddings and a gradient, whole"
+            if zero3:
+                gathered = min(self.model.parameters, ZERO_LIVE) * width + ZERO_BUCKET * FLOAT32
+                what = "what DeepSpeed keeps whole for a while, and its buffer for gradients"
+            yield Part("gathered layers", 0, gathered, what)
             if self.recipe.rollout.engine == "transformers":
-                whole = self.model.parameters * self.width
-                yield Part("weights made whole", whole, 0, f"{_count(self.model.parameters)} × {self.width} bytes")
+                whole = self.model.parameters * width
+                yield Part("weights made whole", whole, 0, f"{_count(self.model.parameters)} × {width} bytes")
         elif self.width < FLOAT32 and not self.frozen:
             copy = self.trained * self.width
             sampling = copy if self.recipe.rollout.engine == "transformers" else 0
             yield Part("weights as computed with", sampling, copy, f"{_count(self.trained)} × {self.width} bytes")
 
     def _states(self) -> Iterator[Part]:
-        zero3 = self.recipe.devices.sharding == "zero3"
-        width = self.width if zero3 else FLOAT32
-        yield Part(
-            "gradients",
-            0,
-            self._share(self.trained * width),
-            f"{_count(self.trained)} × {width} bytes{self._over()}",
-        )
-        states = (2 + (zero3 and self.width < FLOAT32)) * FLOAT32
-        kept = self._share(self.trained * states)
-        what = "float32 weights and both moments" if states == 3 * FLOAT32 else "both moments"
-        yield Part("optimiser states", kept, kept, f"{what}, {_count(self.trained)} × {states} bytes{self._over()}")
+        share = self._share(self.trained * FLOAT32)
+        yield Part("gradients", 0, share, f"{_count(self.trained)} × {FLOAT32} bytes{self._over()}")
+        what = f"both moments, {_count(self.trained)} × {2 * FLOAT32} bytes{self._over()}"
+        kept = self._share(self.trained * 2 * FLOAT32)
+        yield Part("optimiser states", kept, kept, what)
         if self.recipe.loss.beta > 0:
             if self.frozen:
                 yield Part("reference policy", 0, 0, "the model without its adapters")
