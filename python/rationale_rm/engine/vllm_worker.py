@@ -59,11 +59,7 @@ class GlooWeights(WeightTransferEngine):  # type: ignore[misc]
         wait = timedelta(seconds=init_info.seconds)
         store = TCPStore(init_info.address, init_info.port, is_master=False, timeout=wait)
         if rank == 1:
-            hello = {
-                "workers": workers,
-                "logprobs_mode": self.model_config.logprobs_mode,
-                "max_model_len": self.model_config.max_model_len,
-            }
+            hello = {"workers": workers, "logprobs_mode": self.model_config.logprobs_mode}
             store.set(GREETING, json.dumps(hello))
         self._group = join(store, rank, 1 + workers, outgoing_address(init_info.address, init_info.port), wait)
 
