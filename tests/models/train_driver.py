@@ -1,12 +1,14 @@
 """Runs trainings in processes of their own that start at once: torch and transformers are loaded here, and each
 training is a fork, or several, which can be killed as any process can.
 
-Reads lines of JSON: {"recipe": {...}, "resume": bool, "processes": int, "sharded": bool, "port": int, "log": PATH}.
-Answers each with the process ids, and with their exit statuses once they have ended.
+Reads lines of JSON: {"recipe": {...}, "resume": bool, "processes": int, "sharded": bool, "port": int, "log": PATH,
+"forgetful": [...]}; the last are the processes that leave vLLM's weights as they are after updates. With vLLM the log
+says of each call what sampled. Answers each with the process ids, and with their exit statuses once they have ended.
 """
 
 import json
 import os
+import signal
 import sys
 import traceback
 
@@ -16,7 +18,7 @@ import transformers
 import transformers.models.qwen3.modeling_qwen3  # noqa: F401 - loaded for the forks
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from rationale_rm.train import loop
+from rationale_rm.train import loop, sampler
 from rationale_rm.train.recipe import Recipe
 
 Accelerator = accelerate.Accelerator
@@ -37,6 +39,23 @@ class Sharded(Accelerator):
         )
 
 
+class Telling(sampler.VllmBeside):
+    """vLLM beside the policy, that says where it samples."""
+
+    def sample(self, prompts, n, **how):
+        worker = self._engine._llm.llm_engine.model_executor.driver_worker.worker
+        rank = os.environ.get("RANK", 0)
+        print(f"process {rank}: worker {worker.rank} on device {worker.local_rank}, {len(prompts)} prompts", flush=True)
+        return super().sample(prompts, n, **how)
+
+
+class Forgetful(Telling):
+    """One that is not told of updates."""
+
+    def sync(self, model):
+        pass
+
+
 def child(order, rank):
     log = os.open(order["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     os.dup2(log, 1)
@@ -46,12 +65,26 @@ def child(order, rank):
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "ACCELERATE_USE_CPU": "true"}
     if order["sharded"]:
         accelerate.Accelerator = Sharded
+    if order["recipe"]["rollout"]["engine"] == "vllm":
+        sampler.VllmBeside = Forgetful if rank in order["forgetful"] else Telling
     try:
         loop.train(Recipe.model_validate(order["recipe"]), resume=order["resume"])
     except BaseException as error:
         traceback.print_exc()
         return 1 if getattr(error, "started", False) else 2
     return 0
+
+
+def statuses(pids):
+    """How the processes ended; once one has failed the others, which would wait for it, are ended too."""
+    ended = {}
+    while len(ended) < len(pids):
+        pid, status = os.wait()
+        ended[pid] = os.waitstatus_to_exitcode(status)
+        if ended[pid] != 0:
+            for other in set(pids) - ended.keys():
+                os.kill(other, signal.SIGKILL)
+    return [ended[pid] for pid in pids]
 
 
 def main():
@@ -65,7 +98,7 @@ def main():
                 os._exit(child(order, rank))
             pids.append(pid)
         print(json.dumps(pids), flush=True)
-        print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]), flush=True)
+        print(json.dumps(statuses(pids)), flush=True)
 
 
 if __name__ == "__main__":

@@ -91,13 +91,16 @@ class Trainings:
         (pid,) = self.start_several(recipe, 1, resume=resume)
         return pid
 
-    def start_several(self, recipe, n, *, resume=False, sharded=False):
-        """Begins a training in `n` processes and gives their ids; `sharded` spreads the weights over them by FSDP2."""
+    def start_several(self, recipe, n, *, resume=False, sharded=False, forgetful=()):
+        """Begins a training in `n` processes and gives their ids; `sharded` spreads the weights over them by FSDP2, and
+        those of the processes `forgetful` do not tell vLLM of updates.
+        """
         order = {
             "recipe": recipe.model_dump(mode="json"),
             "resume": resume,
             "processes": n,
             "sharded": sharded,
+            "forgetful": list(forgetful),
             "port": free_port(),
             "log": str(self._log),
         }
@@ -106,9 +109,9 @@ class Trainings:
         return json.loads(self._process.stdout.readline())
 
     def wait(self):
-        """The exit status of the training, -9 where it was killed; of several processes the one that is not 0."""
+        """The exit status of the training, -9 where it was killed; of several processes the greatest that is not 0."""
         statuses = json.loads(self._process.stdout.readline())
-        return next((status for status in statuses if status), 0)
+        return max((status for status in statuses if status), default=0)
 
     def log(self):
         return self._log.read_text("utf-8")
