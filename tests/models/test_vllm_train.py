@@ -15,17 +15,17 @@ from benches.vllm_server import VllmServer
 CLOSE = 1e-3
 SECTIONS = {
     "train": {"steps": 3},
-    "rollout": {"engine": "vllm", "prompts": 3, "samples": 4, "max_tokens": 24},
+    "rollout": {"engine": "vllm", "prompts": 3, "samples": 4, "max_tokens": 48},
     "reward": {"mode": "sum", "format_penalty": 0.5},
     "optimiser": {"mini_batch": 3, "lr": 3e-3},
     "output": {"save_every": None, "samples_every": None},
 }
 
 
-def gaps(started, folder, **sections):
+def gaps(start, folder, **sections):
     """The largest distance of the sampler's log-probabilities from the trainer's, in each step."""
     with one_thread():
-        train(recipe_from(started, folder, **{**SECTIONS, **sections}))
+        train(recipe_from(start, folder, **{**SECTIONS, **sections}))
     records = list(read_metrics(folder, "grpo"))
     assert all(record["grad_norm"] > 0 for record in records)
     return [record["sampler_gap_max"] for record in records]
@@ -36,34 +36,39 @@ def on_server(server, **how):
 
 
 @pytest.fixture(scope="module")
-def server(started, tmp_path_factory):
+def server(wide_start, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_SERVER_DEV_MODE", "1")
         log = tmp_path_factory.mktemp("vllm") / "server.log"
         with VllmServer(
-            started, log=log, python=Path(sys.executable), max_model_len=344, options=SERVER_ARGUMENTS
+            wide_start, log=log, python=Path(sys.executable), max_model_len=368, options=SERVER_ARGUMENTS
         ) as running:
             yield running
 
 
-def test_in_this_process(started, tmp_path):
-    found = gaps(started, tmp_path / "run")
+def test_in_this_process(wide_start, tmp_path):
+    found = gaps(wide_start, tmp_path / "run")
     assert len(found) == 3
     assert max(found) < CLOSE
 
 
-def test_without_sync_the_gap_shows(started, tmp_path, monkeypatch):
+def test_without_sync_the_gap_shows(wide_start, tmp_path, monkeypatch):
     monkeypatch.setattr(VllmRollouts, "sync", lambda self, model: None)
-    first, *later = gaps(started, tmp_path / "run", train={"steps": 2})
+    first, *later = gaps(wide_start, tmp_path / "run", train={"steps": 2})
     assert first < CLOSE
     assert min(later) > 10 * CLOSE
 
 
-def test_on_a_server(started, server, tmp_path):
-    """Twice: the second run's policy is another one than the server has been left with."""
-    for name in ("one", "two"):
-        found = gaps(started, tmp_path / name, train={"steps": 2}, rollout=on_server(server))
-        assert max(found) < CLOSE
+def test_on_a_server(wide_start, server, trainings, tmp_path):
+    """Then with a policy that two processes hold the parts of, and another one than the server was left with."""
+    sections = {**SECTIONS, "train": {"steps": 2}, "rollout": on_server(server)}
+    found = gaps(wide_start, tmp_path / "one", **sections)
+    assert max(found) < CLOSE
+    trainings.start_several(recipe_from(wide_start, tmp_path / "two", **sections), 2, sharded=True)
+    assert trainings.wait() == 0, trainings.log()
+    found = [record["sampler_gap_max"] for record in read_metrics(tmp_path / "two", "grpo")]
+    assert len(found) == 2
+    assert max(found) < CLOSE
 
 
 @pytest.mark.parametrize(
@@ -71,13 +76,13 @@ def test_on_a_server(started, server, tmp_path):
     [
         ({"server": {"url": "http://127.0.0.1:9/v1"}}, "does not answer"),
         ({"server": {"model": "another"}}, "serves tiny, not another"),
-        ({"max_tokens": 25}, "--max-model-len 345"),
+        ({"max_tokens": 49}, "--max-model-len 369"),
         ({"engine": "vllm", "vllm": {"tensor_parallel_size": 2}}, "tensor_parallel_size 2 does not divide"),
     ],
 )
-def test_a_sampler_that_cannot_be_had_is_said_before_anything_is_written(started, server, tmp_path, how, said):
+def test_a_sampler_that_cannot_be_had_is_said_before_anything_is_written(wide_start, server, tmp_path, how, said):
     rollout = on_server(server)
     rollout |= {**how, "server": {**rollout["server"], **how.get("server", {})}}
     with pytest.raises(ValueError, match=said):
-        train(recipe_from(started, tmp_path / "run", **{**SECTIONS, "rollout": rollout}))
+        train(recipe_from(wide_start, tmp_path / "run", **{**SECTIONS, "rollout": rollout}))
     assert not (tmp_path / "run").exists()

@@ -123,7 +123,7 @@ class VllmEngine:
         """As `generate`, of prompts that `chat` has made tokens of.
 
         `on_answer(index, generation)` is called as soon as an answer is there, and must not call this engine; what it
-        raises ends the call, and the other answers are given up.
+        raises ends the call, and the other answers are given up (and processes that share the model wait in vain).
         """
         check(prompts, sampling)
         with self._lock:
@@ -138,7 +138,6 @@ class VllmEngine:
             # vLLM adds a suffix to the id of a request, which its outputs do not have.
             place = {request.rpartition("-")[0]: row - first for row, request in enumerate(queued)}
             answers: dict[int, Generation] = {}
-            fault: BaseException | None = None
             try:
                 while llm.llm_engine.has_unfinished_requests():
                     for output in llm.llm_engine.step():
@@ -146,18 +145,11 @@ class VllmEngine:
                         if not output.finished or not 0 <= index < len(own):
                             continue
                         answers[index] = self._generation(output)
-                        try:
-                            if on_answer is not None and fault is None:
-                                on_answer(index, answers[index])
-                        except BaseException as error:
-                            if self._launched.shares == 1:
-                                raise
-                            fault = error  # the others that share the model compute on, and need this one
+                        if on_answer is not None:
+                            on_answer(index, answers[index])
             except BaseException:
                 llm.llm_engine.abort_request(queued, internal=True)
                 raise
-            if fault is not None:
-                raise fault
             return [answers[index] for index in range(len(own))]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:

@@ -105,6 +105,13 @@ def _sizes(recipe: Recipe) -> Found:
 
 
 def _sampler(recipe: Recipe) -> Found:
+    judges = (recipe.reward.judge, recipe.evaluation_judge)
+    shared = recipe.rollout.engine == "vllm" and recipe.rollout.vllm.tensor_parallel_size > 1
+    if shared and any(judge.startswith("vllm:") for judge in judges):
+        yield (
+            ("rollout", "vllm", "tensor_parallel_size"),
+            "a judge in vLLM in the same processes would need other groups of them: ask a judge on a server",
+        )
     url = recipe.rollout.server.url
     if url is None:
         if recipe.rollout.engine == "vllm_server":
