@@ -26,7 +26,7 @@ def check_sampler(recipe: Recipe, processes: int) -> None:
     """Raises `RationaleError` for a sampler that a run of so many processes cannot have."""
     fault = parallel_fault(recipe, processes)
     if fault is not None:
-        raise TrainingError(f"{fault}: start as many as that by accelerate launch")
+        raise TrainingError(f"{fault}: accelerate launch --num_processes with a multiple of it, or set it to 1")
     server = recipe.rollout.server
     if recipe.rollout.engine == "vllm_server" and server.url is not None:
         with open_client(server.url, _ANSWERS_WITHIN) as client:

@@ -222,7 +222,10 @@ def _judges(recipe: Recipe) -> Iterator[Missing]:
 def _sampler(recipe: Recipe) -> Iterator[Missing]:
     fault = parallel_fault(recipe, recipe.devices.processes)
     if fault is not None:
-        yield Missing(f"processes to sample in: {fault}", "set devices.processes, and accelerate launch as many")
+        yield Missing(
+            f"processes to sample in: {fault}",
+            "a multiple of it in devices.processes and accelerate launch, or set it to 1",
+        )
     how = recipe.rollout.server
     if recipe.rollout.engine == "vllm_server" and how.url is not None:
         missing = _server("the sampler's server", how.model, how.url, "")
