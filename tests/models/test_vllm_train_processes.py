@@ -38,6 +38,7 @@ def test_each_process_samples_with_the_weights_of_the_last_update(
     assert max(found) < CLOSE
     for rank, prompts in ((0, 2), (1, 1)):
         assert said.count(f"process {rank}: worker {rank} on device {rank}, {prompts} prompts") == 2
+    assert said.count("the launcher's groups are there") == 2
 
 
 def test_a_process_that_forgets_an_update_is_seen(wide_start, trainings, tmp_path):

@@ -48,6 +48,12 @@ class Telling(sampler.VllmBeside):
         print(f"process {rank}: worker {worker.rank} on device {worker.local_rank}, {len(prompts)} prompts", flush=True)
         return super().sample(prompts, n, **how)
 
+    def close(self):
+        super().close()
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+            print("the launcher's groups are there", flush=True)
+
 
 class Forgetful(Telling):
     """One that is not told of updates."""

@@ -12,7 +12,7 @@ from typing import Any
 from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
 from rationale_rm.engine.vllm_launched import Launched
-from rationale_rm.engine.vllm_reload import forget_half_loaded, quiet_about_rotary
+from rationale_rm.engine.vllm_reload import forget_half_loaded, pack_experts, quiet_about_rotary
 from rationale_rm.extras import MissingExtraError
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
@@ -63,10 +63,8 @@ class VllmEngine:
         self._vllm = vllm
         tensor_parallel = options.get("tensor_parallel_size", 1)
         self._launched = Launched(tensor_parallel)
-        if self._launched.n % tensor_parallel and self._launched.n > 1:
-            raise EngineError(f"tensor_parallel_size {tensor_parallel} does not divide {self._launched.n} processes")
         # What workers in processes of vLLM's own are asked is pickled, which weights on their way cannot be.
-        self._replaceable = tensor_parallel == 1 or self._launched.n > 1
+        self._replaceable = tensor_parallel == 1 or self._launched.are_there
         self._lock = threading.Lock()
         self._fault: str | None = None
         if on_cpu:
@@ -182,6 +180,7 @@ class VllmEngine:
             try:
                 with quiet_about_rotary():
                     llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+                llm.apply_model(pack_experts)
             except Exception as error:
                 self._fault = f"{type(error).__name__}: {error}"
                 raise EngineError(f"vLLM cannot load the weights: {error}") from error
@@ -207,9 +206,9 @@ class VllmEngine:
             llm, self._llm = self._llm, None
             if llm is None:
                 return
-            llm.llm_engine.engine_core.shutdown()
-            del llm
-            self._launched.leave()
+            with self._launched.ending():
+                llm.llm_engine.engine_core.shutdown()
+                del llm
             gc.collect()
 
     def __enter__(self) -> VllmEngine:

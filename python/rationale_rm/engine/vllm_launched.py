@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
+
+from rationale_rm.engine.types import EngineError
 
 T = TypeVar("T")
 
@@ -13,44 +16,57 @@ class Launched:
     """The processes of torch.distributed, in groups of `tensor_parallel` neighbours that share the model of an engine.
 
     vLLM takes the groups of torch.distributed that are there. The workers of a group compute the same answers, so they
-    are asked the same in the same order. `options` are what ``vllm.LLM`` needs for it.
+    are asked the same in the same order. `options` are what ``vllm.LLM`` needs for it; none where nothing was launched.
     """
 
     def __init__(self, tensor_parallel: int):
         import torch.distributed as dist
 
-        self.n: int = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        self.are_there: bool = dist.is_available() and dist.is_initialized()
         self.options: dict[str, Any] = {}
-        self.shares = tensor_parallel if self.n > 1 else 1
-        if self.n > 1:
-            rank = dist.get_rank()
-            os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(self.n)}
+        self._shares = tensor_parallel if self.are_there else 1
+        if self.are_there:
+            n, rank = dist.get_world_size(), dist.get_rank()
+            if n % tensor_parallel:
+                raise EngineError(f"tensor_parallel_size {tensor_parallel} does not divide {n} processes")
+            os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(n)}
             os.environ.setdefault("LOCAL_RANK", str(rank))  # which device is this process's
             self.options["distributed_executor_backend"] = "external_launcher"
 
     def together(self, rows: Sequence[T]) -> tuple[list[T], int]:
         """The rows of all processes that share a model, and where this one's begin."""
-        if self.shares == 1:
+        if self._shares == 1:
             return list(rows), 0
         import torch.distributed as dist
         from vllm.distributed.parallel_state import get_tp_group
 
         group = get_tp_group()
-        found: list[list[T]] = [[] for _ in range(self.shares)]
+        found: list[list[T]] = [[] for _ in range(self._shares)]
         dist.all_gather_object(found, list(rows), group=group.cpu_group)
         before = found[: group.rank_in_group]
         return [row for part in found for row in part], sum(map(len, before))
 
-    def leave(self) -> None:
-        """Gives vLLM's groups and memory back; those of torch.distributed are the launcher's where there are several
-        processes.
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """An engine that ends within gives vLLM's groups and memory back, and leaves the launcher's groups, which vLLM
+        0.32 would take away with its own.
         """
-        import torch
-        from vllm.distributed import cleanup_dist_env_and_memory, destroy_model_parallel
+        from vllm.distributed import cleanup_dist_env_and_memory
+        from vllm.v1.engine import core
 
-        if self.n == 1:
-            cleanup_dist_env_and_memory()
-            return
-        destroy_model_parallel()
-        if torch.accelerator.is_available():
-            torch.accelerator.empty_cache()
+        leave = _leave if self.are_there else cleanup_dist_env_and_memory
+        core.cleanup_dist_env_and_memory = leave
+        try:
+            yield
+        finally:
+            core.cleanup_dist_env_and_memory = cleanup_dist_env_and_memory
+            leave()
+
+
+def _leave() -> None:
+    import torch
+    from vllm.distributed import destroy_model_parallel
+
+    destroy_model_parallel()
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()

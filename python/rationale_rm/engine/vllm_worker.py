@@ -23,7 +23,7 @@ from vllm.distributed.weight_transfer.base import (
 )
 
 from rationale_rm.engine.gloo import BACKEND, GREETING, join, outgoing_address
-from rationale_rm.engine.vllm_reload import forget_half_loaded, quiet_about_rotary
+from rationale_rm.engine.vllm_reload import forget_half_loaded, pack_experts, quiet_about_rotary
 
 
 @dataclass
@@ -89,6 +89,7 @@ class GlooWeights(WeightTransferEngine):  # type: ignore[misc]
 
         with quiet_about_rotary():
             finalize_layerwise_reload(self.model, self.model_config)
+        pack_experts(self.model)
 
     def shutdown(self) -> None:
         """Leaves the trainer's group."""
