@@ -26,6 +26,10 @@ def pack_experts(model: Any) -> None:
     """Brings experts that were replaced into the form of the kernels of a CPU, which vLLM does at the first loading
     alone; elsewhere there is nothing to do.
     """
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return
     from vllm.model_executor.layers.fused_moe.experts.cpu_moe import CPUUnquantizedExperts
 
     for layer in model.modules():
