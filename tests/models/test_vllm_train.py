@@ -64,7 +64,7 @@ def test_on_a_server(wide_start, server, trainings, tmp_path):
     sections = {**SECTIONS, "train": {"steps": 2}, "rollout": on_server(server)}
     found = gaps(wide_start, tmp_path / "one", **sections)
     assert max(found) < CLOSE
-    trainings.start_several(recipe_from(wide_start, tmp_path / "two", **sections), 2, sharded=True)
+    trainings.start_several(recipe_from(wide_start, tmp_path / "two", **sections), 2, sharded="fsdp2")
     assert trainings.wait() == 0, trainings.log()
     found = [record["sampler_gap_max"] for record in read_metrics(tmp_path / "two", "grpo")]
     assert len(found) == 2

@@ -29,7 +29,7 @@ def ran(trainings, start, folder, *, tensor_parallel=1, **how):
 
 
 @pytest.mark.parametrize(
-    ("tensor_parallel", "sharded"), [(1, False), (1, True), (2, False)], ids=["ddp", "fsdp2", "tensor-parallel"]
+    ("tensor_parallel", "sharded"), [(1, None), (1, "fsdp2"), (2, None)], ids=["ddp", "fsdp2", "tensor-parallel"]
 )
 def test_each_process_samples_with_the_weights_of_the_last_update(
     wide_start, trainings, tmp_path, tensor_parallel, sharded

@@ -7,9 +7,11 @@ says of each call what sampled. Answers each with the process ids, and with thei
 """
 
 import json
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 
 import accelerate
@@ -22,6 +24,7 @@ from rationale_rm.train import loop, sampler
 from rationale_rm.train.recipe import Recipe
 
 Accelerator = accelerate.Accelerator
+PATIENCE = 30.0
 
 
 class Sharded(Accelerator):
@@ -82,14 +85,19 @@ def child(order, rank):
 
 
 def statuses(pids):
-    """How the processes ended; once one has failed the others, which would wait for it, are ended too."""
-    ended = {}
+    """How the processes ended. Some seconds after one has failed the others, which may wait for it, are ended too."""
+    ended, until = {}, math.inf
     while len(ended) < len(pids):
-        pid, status = os.wait()
-        ended[pid] = os.waitstatus_to_exitcode(status)
-        if ended[pid] != 0:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid:
+            ended[pid] = os.waitstatus_to_exitcode(status)
+            until = min(until, time.monotonic() + PATIENCE) if ended[pid] else until
+        elif time.monotonic() > until:
             for other in set(pids) - ended.keys():
                 os.kill(other, signal.SIGKILL)
+            until = math.inf
+        else:
+            time.sleep(0.01)
     return [ended[pid] for pid in pids]
 
 
