@@ -301,6 +301,7 @@ def test_a_setting_that_a_checkpoint_does_not_know_is_a_conflict(small):
         (["loss.sampler_cap=2"], "loss.sampler_cap"),
         (["reward.weight=0.3"], "reward.weight"),
         (["rollout.vllm.sleep=true"], "rollout.vllm"),
+        (["rollout.server.concurrency=8"], "rollout.server"),
         (["evaluation.every=6"], "evaluation.every"),
         (["reward.judge=vllm:m"], "reward.judge"),
         (["prompt.style=brief", "prompt.n_reasons=5"], "prompt.n_reasons"),

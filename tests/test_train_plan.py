@@ -331,6 +331,19 @@ def test_a_sleeping_sampler_holds_nothing_while_the_policy_is_updated():
     assert awake.sampling == asleep.sampling
 
 
+def test_a_server_samples_in_memory_of_its_own():
+    found = planned("qwen3-14b", "rollout={engine: vllm_server, server: {url: 'http://127.0.0.1:1/v1'}}")
+    assert not [one.name for one in found.parts if one.name.startswith("vLLM")]
+    assert part(found, "a tensor on its way to vLLM").updating == 0
+    assert found.cache is None
+
+
+def test_processes_share_the_weights_of_a_tensor_parallel_sampler():
+    """As the shipped recipe for the larger model has it."""
+    shared, whole = (planned("qwen3-30b-a3b", f"rollout.vllm.tensor_parallel_size={size}") for size in (2, 1))
+    assert part(shared, "vLLM's weights").sampling * 2 == part(whole, "vLLM's weights").sampling
+
+
 def test_a_cache_without_room_for_one_answer_does_not_fit():
     found = planned("qwen3-14b", "rollout.vllm.gpu_memory_utilization=0.37")
     assert found.peak < found.device
@@ -361,6 +374,17 @@ def test_accelerators_are_missed_where_the_model_is_large():
     assert "8 accelerators (2 here)" in lacking(large, replace(NOWHERE, accelerators=2), 14 * 10**9)
     assert not [what for what in lacking(large, replace(NOWHERE, accelerators=8), 14 * 10**9) if "accelerator" in what]
     assert not [what for what in lacking(read_recipe("tiny-cpu")) if "accelerator" in what]
+
+
+def test_tensor_parallel_samplers_need_processes_that_they_divide(small):
+    for size, processes in ((2, 1), (2, 3), (4, 2)):
+        settings = [
+            f"rollout={{engine: vllm, vllm: {{tensor_parallel_size: {size}}}}}",
+            f"devices.processes={processes}",
+        ]
+        (what,) = [what for what in lacking(read_recipe(small, settings)) if "tensor_parallel_size" in what]
+        assert f"tensor_parallel_size {size} does not divide the number of processes, {processes}" in what
+    assert not [what for what in lacking(read_recipe("qwen3-30b-a3b")) if "tensor_parallel_size" in what]
 
 
 def test_a_folder_without_what_a_model_needs(tmp_path, small):
@@ -444,6 +468,26 @@ def test_a_judges_server_is_asked_for_its_models(small, monkeypatch, status, bod
     assert seen == [("/v1/models", "Bearer secret")]
     assert [remedy.startswith(said or "?") for remedy in remedies] == ([] if said is None else [True])
     assert "secret" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("names", "model", "said"),
+    [
+        (["any"], None, None),
+        (["a", "b"], None, "it serves a, b: name one"),
+        (["a", "b"], "b", None),
+        (["a"], "b", "it serves a"),
+    ],
+)
+def test_a_sampler_s_server_is_asked_for_its_models(small, names, model, said):
+    seen = []
+    with server(200, json.dumps({"data": [{"id": name} for name in names]}).encode(), seen) as url:
+        how = f"url: '{url}'" + ("" if model is None else f", model: {model}")
+        found = lacking(read_recipe(small, [f"rollout={{engine: vllm_server, server: {{{how}}}}}"]))
+    assert [remedy for what, remedy in found.items() if url in what] == ([] if said is None else [said])
+    assert seen == [("/v1/models", None)]
+    gone = lacking(read_recipe(small, [f"rollout={{engine: vllm_server, server: {{{how}}}}}"]))
+    assert "does not answer" in gone[f"the sampler's server {url}"]
 
 
 def test_a_judges_server_that_is_not_there(small):

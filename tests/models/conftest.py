@@ -29,6 +29,14 @@ def started(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def wide_start(started, tmp_path_factory):
+    """The same with heads of 32 dimensions, the fewest that vLLM has kernels for on a CPU: half of them are 0."""
+    from training import with_wider_heads
+
+    return with_wider_heads(started, tmp_path_factory.mktemp("started") / "wider")
+
+
+@pytest.fixture(scope="session")
 def vllm_server(tiny_model_path, tmp_path_factory):
     """A vLLM OpenAI server with the tiny model: `base_url`, `model_name`, `metrics()`."""
     log = tmp_path_factory.mktemp("vllm") / "server.log"

@@ -52,6 +52,33 @@ def recipe_from(start, folder, **sections):
     return recipe(folder, **settings)
 
 
+def with_wider_heads(start, folder):
+    """Writes the Qwen3 model in the folder `start` with heads of twice as many dimensions, which says the same."""
+    import torch
+    import transformers
+
+    narrow = transformers.AutoModelForCausalLM.from_pretrained(start, dtype="float32")
+    size, n = narrow.config.head_dim, narrow.config.num_attention_heads
+    config = transformers.AutoConfig.from_pretrained(start, head_dim=2 * size)
+    wide = transformers.AutoModelForCausalLM.from_config(config, dtype="float32")
+    # The rotation of dimension i of the narrow heads is that of dimension 2i of the wide ones, in both halves.
+    places = torch.cat([torch.arange(0, size, 2), torch.arange(0, size, 2) + size])
+    rows = torch.cat([places + head * 2 * size for head in range(n)])
+    found = wide.state_dict()
+    for name, weight in narrow.state_dict().items():
+        if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
+            found[name].zero_()[rows] = weight
+        elif name.endswith("o_proj.weight"):
+            found[name].zero_()[:, rows] = weight
+        elif name.endswith(("q_norm.weight", "k_norm.weight")):  # a mean over twice as many; softmax's scale for q
+            found[name].zero_()[places] = weight / (2**0.5 if "k_norm" in name else 1.0)
+        else:
+            found[name].copy_(weight)
+    wide.save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(start).save_pretrained(folder)
+    return folder
+
+
 @contextlib.contextmanager
 def one_thread():
     """Torch on one thread: the machine may be busy, and small matrices gain nothing by more."""
@@ -91,9 +118,10 @@ class Trainings:
         (pid,) = self.start_several(recipe, 1, resume=resume)
         return pid
 
-    def start_several(self, recipe, n, *, resume=False, sharded=None, fault=None):
+    def start_several(self, recipe, n, *, resume=False, sharded=None, fault=None, forgetful=()):
         """Begins a training in `n` processes and gives their ids. `sharded`: what spreads the weights over them, fsdp2
-        or zero3; `fault`: whether the last process's loss or gradient becomes NaN after the first step.
+        or zero3; `fault`: whether the last process's loss or gradient becomes NaN after the first step; `forgetful`:
+        the processes that do not tell vLLM of updates.
         """
         order = {
             "recipe": recipe.model_dump(mode="json"),
@@ -101,6 +129,7 @@ class Trainings:
             "processes": n,
             "sharded": sharded,
             "fault": fault,
+            "forgetful": list(forgetful),
             "port": free_port(),
             "log": str(self._log),
         }
@@ -109,12 +138,12 @@ class Trainings:
         return json.loads(self._process.stdout.readline())
 
     def wait(self):
-        """The exit status of the training, -9 where it was killed; of several processes the one that is not 0."""
+        """The exit status of the training, -9 where it was killed; of several processes the greatest that is not 0."""
         statuses = json.loads(self._process.stdout.readline())
-        return next((status for status in statuses if status), 0)
+        return max((status for status in statuses if status), default=0)
 
     def log(self):
-        return self._log.read_text("utf-8")
+        return self._log.read_text("utf-8") if self._log.exists() else ""
 
     def close(self):
         self._process.stdin.close()

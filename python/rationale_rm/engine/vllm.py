@@ -11,7 +11,8 @@ from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
-from rationale_rm.engine.vllm_reload import forget_half_loaded, quiet_about_rotary
+from rationale_rm.engine.vllm_launched import Launched
+from rationale_rm.engine.vllm_reload import forget_half_loaded, pack_experts, quiet_about_rotary
 from rationale_rm.extras import MissingExtraError
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
@@ -26,6 +27,10 @@ class VllmEngine:
     `path` is a folder or a name that transformers knows. `max_model_len` bounds prompt and answer together, in
     tokens (default: what the model was trained for). On a machine without an accelerator `dtype` is float32 and
     nothing is compiled unless `enforce_eager` is False; elsewhere vLLM decides. `options` go to ``vllm.LLM``.
+
+    Where torch.distributed has several processes, each has a worker of its own on its own device, and all of them make
+    their engines together. With ``tensor_parallel_size`` above 1 so many neighbours share a model: they call `generate`
+    and `load_weights` together, each with prompts of its own, or with none.
 
     The first call compiles for some seconds. The same seed gives the same tokens as long as rounding, which depends
     on what shares the batch, tips no draw. Sets ``VLLM_*`` variables of this process that are not set yet.
@@ -56,6 +61,10 @@ class VllmEngine:
                 raise
             raise MissingExtraError(error.name, "vllm") from None
         self._vllm = vllm
+        tensor_parallel = options.get("tensor_parallel_size", 1)
+        self._launched = Launched(tensor_parallel)
+        # What workers in processes of vLLM's own are asked is pickled, which weights on their way cannot be.
+        self._replaceable = tensor_parallel == 1 or self._launched.are_there
         self._lock = threading.Lock()
         self._fault: str | None = None
         if on_cpu:
@@ -70,7 +79,7 @@ class VllmEngine:
             seed=seed,
             # After temperature, top_p and the mask of the constraint: what the token was drawn from.
             logprobs_mode="processed_logprobs",
-            **options,
+            **{**self._launched.options, **options},
         )
         try:
             self.chat: ChatTokenizer = ChatTokenizer(
@@ -112,31 +121,34 @@ class VllmEngine:
         """As `generate`, of prompts that `chat` has made tokens of.
 
         `on_answer(index, generation)` is called as soon as an answer is there, and must not call this engine; what it
-        raises ends the call, and the other answers are given up.
+        raises ends the call, and the other answers are given up (and processes that share the model wait in vain).
         """
         check(prompts, sampling)
         with self._lock:
             llm = self._opened()
-            params = [self._params(list(one), how, logprobs) for one, how in zip(prompts, sampling, strict=True)]
+            own = [(list(ids), how, logprobs) for ids, how in zip(prompts, sampling, strict=True)]
+            rows, first = self._launched.together(own)
+            params = [self._params(*row) for row in rows]
             try:
-                queued = llm.enqueue([{"prompt_token_ids": list(one)} for one in prompts], params, use_tqdm=False)
+                queued = llm.enqueue([{"prompt_token_ids": ids} for ids, _, _ in rows], params, use_tqdm=False)
             except Exception as error:  # of several kinds, by backend; vLLM has taken back what it had queued
                 raise EngineError(f"vLLM refuses the sampling: {error}") from error
             # vLLM adds a suffix to the id of a request, which its outputs do not have.
-            place = {request.rpartition("-")[0]: index for index, request in enumerate(queued)}
+            place = {request.rpartition("-")[0]: row - first for row, request in enumerate(queued)}
             answers: dict[int, Generation] = {}
             try:
                 while llm.llm_engine.has_unfinished_requests():
                     for output in llm.llm_engine.step():
-                        if output.finished:
-                            index = place[output.request_id]
-                            answers[index] = self._generation(output)
-                            if on_answer is not None:
-                                on_answer(index, answers[index])
+                        index = place[output.request_id]
+                        if not output.finished or not 0 <= index < len(own):
+                            continue
+                        answers[index] = self._generation(output)
+                        if on_answer is not None:
+                            on_answer(index, answers[index])
             except BaseException:
                 llm.llm_engine.abort_request(queued, internal=True)
                 raise
-            return [answers[index] for index in range(len(prompts))]
+            return [answers[index] for index in range(len(own))]
 
     def apply_model(self, function: Callable[[Any], Any]) -> list[Any]:
         """Runs `function` on vLLM's torch module; one result for each worker.
@@ -156,6 +168,11 @@ class VllmEngine:
         Weights that are tied are given under each of their names. Empties the prefix cache. After a failure nothing
         can be generated until a replacement has succeeded.
         """
+        if not self._replaceable:
+            raise EngineError(
+                "weights can be replaced in workers of the trainer's own processes alone: with tensor_parallel_size "
+                "above 1 start so many processes by accelerate launch"
+            )
         with self._lock:
             llm = self._opened(whole=False)
             llm.apply_model(forget_half_loaded)
@@ -163,6 +180,7 @@ class VllmEngine:
             try:
                 with quiet_about_rotary():
                     llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+                llm.apply_model(pack_experts)
             except Exception as error:
                 self._fault = f"{type(error).__name__}: {error}"
                 raise EngineError(f"vLLM cannot load the weights: {error}") from error
@@ -188,11 +206,9 @@ class VllmEngine:
             llm, self._llm = self._llm, None
             if llm is None:
                 return
-            llm.llm_engine.engine_core.shutdown()
-            del llm
-            from vllm.distributed import cleanup_dist_env_and_memory
-
-            cleanup_dist_env_and_memory()
+            with self._launched.ending():
+                llm.llm_engine.engine_core.shutdown()
+                del llm
             gc.collect()
 
     def __enter__(self) -> VllmEngine:

@@ -22,6 +22,23 @@ def forget_half_loaded(model: Any) -> None:
             info.load_numel = 0
 
 
+def pack_experts(model: Any) -> None:
+    """Brings experts that were replaced into the form of the kernels of a CPU, which vLLM does at the first loading
+    alone; elsewhere there is nothing to do.
+    """
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return
+    from vllm.model_executor.layers.fused_moe.experts.cpu_moe import CPUUnquantizedExperts
+
+    for layer in model.modules():
+        kernel = getattr(getattr(layer, "quant_method", None), "moe_kernel", None)
+        experts = getattr(kernel, "fused_experts", None)
+        if isinstance(experts, CPUUnquantizedExperts):
+            experts.process_weights_after_loading(layer)
+
+
 @contextlib.contextmanager
 def quiet_about_rotary() -> Iterator[None]:
     """Without vLLM's warning that rotary embeddings "failed to load": no checkpoint has them."""

@@ -23,7 +23,7 @@ from vllm.distributed.weight_transfer.base import (
 )
 
 from rationale_rm.engine.gloo import BACKEND, GREETING, join, outgoing_address
-from rationale_rm.engine.vllm_reload import forget_half_loaded, quiet_about_rotary
+from rationale_rm.engine.vllm_reload import forget_half_loaded, pack_experts, quiet_about_rotary
 
 
 @dataclass
@@ -59,11 +59,7 @@ class GlooWeights(WeightTransferEngine):  # type: ignore[misc]
         wait = timedelta(seconds=init_info.seconds)
         store = TCPStore(init_info.address, init_info.port, is_master=False, timeout=wait)
         if rank == 1:
-            hello = {
-                "workers": workers,
-                "logprobs_mode": self.model_config.logprobs_mode,
-                "max_model_len": self.model_config.max_model_len,
-            }
+            hello = {"workers": workers, "logprobs_mode": self.model_config.logprobs_mode}
             store.set(GREETING, json.dumps(hello))
         self._group = join(store, rank, 1 + workers, outgoing_address(init_info.address, init_info.port), wait)
 
@@ -93,6 +89,7 @@ class GlooWeights(WeightTransferEngine):  # type: ignore[misc]
 
         with quiet_about_rotary():
             finalize_layerwise_reload(self.model, self.model_config)
+        pack_experts(self.model)
 
     def shutdown(self) -> None:
         """Leaves the trainer's group."""

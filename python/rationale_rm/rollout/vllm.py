@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rationale_rm.engine import EngineError, Generation, Message, VllmEngine
+from rationale_rm.rollout.taken import to_the_end
 from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
 from rationale_rm.rollout.weights import checkpoint_weights
 
@@ -16,7 +17,8 @@ class VllmRollouts:
     """Samples from vLLM, whose weights `sync` replaces by the trainer's.
 
     `engine` is a `VllmEngine`, which the caller closes, or the path of the model, for which one is made with `options`
-    and closed with the rollouts. It answers with the weights of its own files until the first `sync`.
+    and closed with the rollouts. It answers with the weights of its own files until the first `sync`. Where several
+    processes share a model (`VllmEngine`), they call every method together.
     """
 
     def __init__(self, engine: VllmEngine | str | os.PathLike[str], **options: Any):
@@ -72,7 +74,8 @@ class VllmRollouts:
         `model` may be wrapped by DDP or peft (`checkpoint_weights`), or sharded by FSDP2 or ZeRO-3: then every process
         must call this.
         """
-        self._engine.load_weights(checkpoint_weights(model))
+        with to_the_end(checkpoint_weights(model)) as weights:
+            self._engine.load_weights(weights)
 
     def close(self) -> None:
         """Closes the engine if it was made here. Closing twice is fine."""

@@ -24,6 +24,7 @@ from rationale_rm.train.progress import Progress
 from rationale_rm.train.recipe import Recipe, fixed_settings, recipe_text, resume_conflicts
 from rationale_rm.train.run import Run, TrainingError
 from rationale_rm.train.sample_files import check_samples
+from rationale_rm.train.sampler import check_sampler
 from rationale_rm.train.signals import Stop
 from rationale_rm.train.tracking import METRICS, Metrics, flat
 from rationale_rm.types import Pair
@@ -59,6 +60,7 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             check_samples()
         if recipe.model.path is not None:  # before anything is written; a model from scratch has all it needs
             policy.read_tokenizer(recipe.model.path, recipe)
+        check_sampler(recipe, processes.n)
         lock = _claim(folder, recipe, processes)
         source = _source(recipe, folder, read, found, processes)
         tokenizer, chat = policy.read_tokenizer(source, recipe)

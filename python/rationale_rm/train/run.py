@@ -85,14 +85,15 @@ class Run:
 
     @contextlib.contextmanager
     def sampling(self) -> Iterator[None]:
-        """The numbers that the trainer computes in are those that it samples in, and weights that are spread over
-        processes are whole meanwhile, where the policy's own module samples.
+        """Where the policy's own module samples: the numbers that the trainer computes in are those that it samples
+        in, and weights that are spread over processes are whole meanwhile.
         """
         whole: AbstractContextManager[None] = contextlib.nullcontext()
-        if self.recipe.rollout.engine == "transformers" and is_sharded(self.policy):
+        own = self.recipe.rollout.engine == "transformers"
+        if own and is_sharded(self.policy):
             whole = gathered(self.policy, lambda: self.policy(micro_batch([], [], self.pad, self.device)))
         bfloat16 = self.recipe.model.dtype == "bfloat16"
-        with whole, torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+        with whole, torch.autocast(self.device.type, torch.bfloat16, enabled=own and bfloat16):
             yield
 
     def gathering(self, last: bool) -> AbstractContextManager[None]:

@@ -21,6 +21,7 @@ from rationale_rm.judge.address import below, read_address
 from rationale_rm.judge.spec import Spec, parse_spec
 from rationale_rm.judge.wire import same_model
 from rationale_rm.train import sources
+from rationale_rm.train.recipe.checks import parallel_fault
 
 if TYPE_CHECKING:
     from rationale_rm.train.recipe import Recipe
@@ -80,6 +81,7 @@ def missing(recipe: Recipe, machine: Machine, parameters: int | None, *, resume:
         _model(recipe),
         _data(recipe),
         _judges(recipe),
+        _sampler(recipe),
         _output(recipe, resume),
     ):
         found += [one for one in need if one not in found]
@@ -102,6 +104,8 @@ def _libraries(recipe: Recipe) -> Iterator[Missing]:
     specs = [spec for spec in map(_spec, _judge_texts(recipe)) if spec is not None]
     if recipe.rollout.engine == "vllm" or any(spec.kind == "vllm" for spec in specs):
         wanted["vllm"] = "vllm"
+    if recipe.rollout.engine == "vllm_server":
+        wanted["openai"] = "judge"
     if any(spec.kind == "openai" for spec in specs):
         wanted |= {"openai": "judge", "aiohttp": "judge", "tenacity": "judge", "aiolimiter": "judge"}
     if any(spec.kind == "embedding" for spec in specs):
@@ -211,14 +215,28 @@ def _judges(recipe: Recipe) -> Iterator[Missing]:
         if not key and (not spec.urls or variable != "OPENAI_API_KEY"):
             yield Missing(f"the key of the judge {spec.name}", f"set the environment variable {variable}")
         for url in spec.urls:
-            if fault := _server(spec.name, url, key):
+            if fault := _server("the judge's server", spec.name, url, key):
                 yield fault
 
 
-def _server(model: str, url: str, key: str) -> Missing | None:
-    """Asks a server for its models; None where it has this one."""
+def _sampler(recipe: Recipe) -> Iterator[Missing]:
+    fault = parallel_fault(recipe, recipe.devices.processes)
+    if fault is not None:
+        yield Missing(
+            f"processes to sample in: {fault}",
+            "a multiple of it in devices.processes and accelerate launch, or set it to 1",
+        )
+    how = recipe.rollout.server
+    if recipe.rollout.engine == "vllm_server" and how.url is not None:
+        missing = _server("the sampler's server", how.model, how.url, "")
+        if missing is not None:
+            yield missing
+
+
+def _server(whose: str, model: str | None, url: str, key: str) -> Missing | None:
+    """Asks a server for its models; None where it has this one, or is asked for whatever it has."""
     address = read_address(url)
-    what = f"the judge's server {address.shown}"
+    what = f"{whose} {address.shown}"
     request = urllib.request.Request(below(address.url, "/models"), headers={"Accept": "application/json"})
     authorization = address.authorization or (f"Bearer {key}" if key else None)
     if authorization is not None:
@@ -235,6 +253,9 @@ def _server(model: str, url: str, key: str) -> Missing | None:
         return Missing(what, f"it does not answer ({getattr(error, 'reason', None) or error}): start it")
     except (ValueError, LookupError, TypeError):
         return Missing(what, "it does not speak OpenAI's protocol")
+    if model is None:
+        several = f"it serves {', '.join(names[:3]) or 'none'}: name one"
+        return None if len(names) == 1 else Missing(f"one model on {address.shown}", several)
     if any(same_model(model, name) for name in names):
         return None
     return Missing(f"{model} on {address.shown}", f"it serves {', '.join(names[:3]) or 'no model'}")

@@ -226,6 +226,10 @@ class _Plan:
                 f"{rows} answers × {self.model.vocabulary:,} entries",
             )
             return
+        if rollout.engine == "vllm_server":
+            if self.sharded:
+                yield Part("a tensor on its way to vLLM", self._largest_tensor() * FLOAT32, 0, "the largest, gathered")
+            return
         weights = round(self.model.parameters * self.width / rollout.vllm.tensor_parallel_size)
         parallel = f", over {rollout.vllm.tensor_parallel_size}" if rollout.vllm.tensor_parallel_size > 1 else ""
         stays = 0 if rollout.vllm.sleep else 1
@@ -239,7 +243,7 @@ class _Plan:
             cache = max(0, round(rollout.vllm.gpu_memory_utilization * self.device) - weights)
             how = f"the rest of {rollout.vllm.gpu_memory_utilization:.0%} of the device"
         else:
-            rows = min(rollout.vllm.max_num_seqs, answers)
+            rows = min(rollout.vllm.max_num_seqs, answers * rollout.vllm.tensor_parallel_size)
             cache = round(rows * self.recipe.context * self._cache_width)
             how = f"{rows} answers × {self.recipe.context:,} tokens at the most"
         yield Part("vLLM's cache", cache, cache * stays, how)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.judge.address import read_address
 from rationale_rm.judge.spec import parse_spec
 from rationale_rm.train.recipe.faults import Path
 
@@ -22,7 +23,7 @@ Found = Iterator[tuple[Path, str]]
 
 def contradictions(recipe: Recipe) -> list[tuple[Path, str]]:
     """The settings that cannot hold together: the key to change, and why."""
-    checks = (_model, _data, _judges, _sizes, _reward, _schedules, _evaluation)
+    checks = (_model, _data, _judges, _sizes, _sampler, _reward, _schedules, _evaluation)
     return list(itertools.chain.from_iterable(check(recipe) for check in checks))
 
 
@@ -103,6 +104,36 @@ def _sizes(recipe: Recipe) -> Found:
         )
 
 
+def _sampler(recipe: Recipe) -> Found:
+    judges = (recipe.reward.judge, recipe.evaluation_judge)
+    shared = recipe.rollout.engine == "vllm" and recipe.rollout.vllm.tensor_parallel_size > 1
+    if shared and any(judge.startswith("vllm:") for judge in judges):
+        yield (
+            ("rollout", "vllm", "tensor_parallel_size"),
+            "a judge in vLLM in the same processes would need other groups of them: ask a judge on a server",
+        )
+    url = recipe.rollout.server.url
+    if url is None:
+        if recipe.rollout.engine == "vllm_server":
+            yield ("rollout", "server", "url"), "needs the server's address, for rollout.engine is vllm_server"
+        return
+    try:
+        address = read_address(url)
+    except ValueError as error:
+        yield ("rollout", "server", "url"), str(error)
+        return
+    if address.secrets:
+        yield ("rollout", "server", "url"), "vLLM's routes for weights know no password: expected http://HOST:PORT/v1"
+
+
+def parallel_fault(recipe: Recipe, processes: int) -> str | None:
+    """Why `processes` cannot hold the sampler; None where they can."""
+    shares = recipe.rollout.vllm.tensor_parallel_size
+    if recipe.rollout.engine != "vllm" or processes % shares == 0:
+        return None
+    return f"rollout.vllm.tensor_parallel_size {shares} does not divide the number of processes, {processes}"
+
+
 def _reward(recipe: Recipe) -> Found:
     reward = recipe.reward
     if reward.max_length is not None and reward.length_buffer > reward.max_length:
@@ -176,7 +207,9 @@ def _remarks(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if reward.judge.startswith(("vllm:", "hf:")):
         yield "reward.judge", "a judge in this process shares the policy's devices, once a process; a server does not"
     if recipe.rollout.vllm.model_fields_set and recipe.rollout.engine != "vllm":
-        yield "rollout.vllm", "not read: rollout.engine is transformers"
+        yield "rollout.vllm", f"not read: rollout.engine is {recipe.rollout.engine}"
+    if recipe.rollout.server.model_fields_set and recipe.rollout.engine != "vllm_server":
+        yield "rollout.server", f"not read: rollout.engine is {recipe.rollout.engine}"
     if recipe.prompt.style == "brief" and recipe.prompt.n_reasons is not None:
         yield "prompt.n_reasons", "not read: the brief prompt does not say how many reasons to give"
     if recipe.data.label_scale is not None and recipe.data.train is None:

@@ -164,14 +164,21 @@ class WarmStart(Section):
 
 
 class Vllm(Section):
-    """The sampler inside vLLM."""
+    """vLLM in the processes of the run, a worker in each."""
 
     gpu_memory_utilization: float = setting(
         0.45, "Share of a device's memory for its weights and cache.", may_change=True, gt=0, le=1
     )
-    tensor_parallel_size: int = setting(1, "Devices that hold one copy of the model.", may_change=True, ge=1)
+    tensor_parallel_size: int = setting(
+        1,
+        "Devices that hold one copy of the model: those of so many processes, whose number it must divide.",
+        may_change=True,
+        ge=1,
+    )
     max_num_seqs: int = setting(256, "Answers under way at once.", unit="answers", may_change=True, ge=1)
-    enforce_eager: bool = setting(False, "Captures no graphs: starts sooner, samples more slowly.", may_change=True)
+    enforce_eager: bool | None = setting(
+        None, "Captures no graphs: starts sooner, samples more slowly. null: on a CPU alone.", may_change=True
+    )
     sleep: bool = setting(False, "Gives its memory back while the policy is updated (GPU only).", may_change=True)
     options: dict[str, Any] = Field(
         default_factory=dict,
@@ -180,10 +187,34 @@ class Vllm(Section):
     )
 
 
+class Server(Section):
+    """A vLLM server that samples, with workers of its own that the policy's weights are sent to (docs/rollouts.md says
+    how it is started).
+    """
+
+    url: str | None = setting(None, "Its address: http://HOST:PORT/v1.", may_change=True, min_length=1)
+    model: str | None = setting(
+        None, "The name that it serves the model under. null: the only one.", may_change=True, min_length=1
+    )
+    address: str = setting(
+        "127.0.0.1",
+        "Address of this machine (of the first process) that the server's workers can reach.",
+        may_change=True,
+        min_length=1,
+    )
+    concurrency: int = setting(64, "Groups under way at once, by each process.", unit="groups", may_change=True, ge=1)
+    timeout: float = setting(
+        1800.0, "Time of a group, and of each part of a transfer of weights.", unit="s", may_change=True, gt=0
+    )
+
+
 class Rollout(Section):
     """Sampling answers from the policy. All tokens can be drawn: there is no top-p and no top-k."""
 
-    engine: Literal["transformers", "vllm"] = setting("transformers", "What samples.")
+    engine: Literal["transformers", "vllm", "vllm_server"] = setting(
+        "transformers",
+        "What samples: the policy's own module, vLLM in the run's processes, or a vLLM server (rollout.server).",
+    )
     prompts: int = setting(256, "Prompts a step.", unit="prompts", ge=1)
     samples: int = setting(8, "Answers a prompt, which are one group; one answer has nothing to compare.", ge=2)
     max_tokens: int = setting(12288, "Longest answer; longer ones are cut.", unit="tokens", ge=1)
@@ -192,6 +223,7 @@ class Rollout(Section):
         64, "Answers that transformers samples at once on a device.", unit="answers", may_change=True, ge=1
     )
     vllm: Vllm = section(Vllm, "Options of vLLM, where it samples.")
+    server: Server = section(Server, "The server, where one samples.")
 
 
 class Reward(Section):

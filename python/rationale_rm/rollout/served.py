@@ -1,0 +1,53 @@
+"""What a vLLM server serves, asked by the official client of its protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rationale_rm.engine import EngineError
+from rationale_rm.extras import MissingExtraError
+
+
+def open_client(base_url: str, seconds: float) -> Any:
+    """A client that asks once; what does not come within `seconds` has failed."""
+    return _library().OpenAI(base_url=base_url, api_key="none", timeout=seconds, max_retries=0)
+
+
+def errors() -> type[Exception]:
+    """What the client raises."""
+    error: type[Exception] = _library().OpenAIError
+    return error
+
+
+def served_model(client: Any, base_url: str, name: str | None, *, at_least: int | None = None) -> tuple[str, int]:
+    """The model `name` on the server, None for the only one there, and its limit of tokens.
+
+    Raises `EngineError` where the server does not answer, serves another model, or several, or where its limit is below
+    `at_least`.
+    """
+    try:
+        models = {model.id: getattr(model, "max_model_len", None) for model in client.models.list().data}
+    except errors() as error:
+        raise EngineError(f"the vLLM server {base_url} does not answer: {error}") from error
+    found = name if name is not None or len(models) != 1 else next(iter(models))
+    if found is None or found not in models:
+        raise EngineError(f"the server {base_url} serves {', '.join(models) or 'no model'}, not {name or 'one alone'}")
+    limit = models[found]
+    if limit is None:
+        raise EngineError(f"the server {base_url} does not say how long a text may be: it is no vLLM server")
+    if at_least is not None and at_least > limit:
+        raise EngineError(
+            f"the server {base_url} takes {limit:,} tokens, prompt and answer together, and {at_least:,} are needed: "
+            f"start it with --max-model-len {at_least}"
+        )
+    return found, int(limit)
+
+
+def _library() -> Any:
+    try:
+        import openai
+    except ModuleNotFoundError as error:
+        if error.name != "openai":
+            raise
+        raise MissingExtraError("openai", "judge") from None
+    return openai
