@@ -100,16 +100,17 @@ def content(pair):
 
 @st.composite
 def worlds(draw):
-    try:
-        return WorldSettings(
-            seed=draw(st.integers(0, 2**40)),
-            difficulty=draw(st.floats(0, 1)),
-            vocabulary=draw(st.floats(0, 1)),
-            cue_strength=draw(st.floats(0, 1)),
-            constraints=draw(st.integers(4, 8)),
-        )
-    except RationaleError:
-        assume(False)
+    """Settings of every kind that has enough words for its requests."""
+    constraints = draw(st.integers(4, 8))
+    choices = draw(st.integers(0, 4))
+    least = max((constraints - choices - 0.4) / 8, (choices - 0.4) / 4)
+    return WorldSettings(
+        seed=draw(st.integers(0, 2**40)),
+        difficulty=min(1.0, max(0.0, (choices + draw(st.floats(-0.4, 0.4))) / constraints)),
+        vocabulary=draw(st.floats(least, 1)),
+        cue_strength=draw(st.floats(0, 1)),
+        constraints=constraints,
+    )
 
 
 # Pairs.
