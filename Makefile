@@ -61,7 +61,7 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS) $(DEEPSPEED_RE
 demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes)
 	@$(MODELS_BIN)/python examples/train_demo.py --fresh
 
-experiment: setup-models ## Three seeds under each reward (about 40 minutes); writes docs/experiments/degeneration.json
+experiment: setup-models ## Three seeds under each reward (about 50 minutes); writes docs/experiments/degeneration.json
 	@$(MODELS_BIN)/python examples/degeneration.py
 
 demo-score: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them

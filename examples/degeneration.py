@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import rationale_rm
-import yaml
+from rationale_rm.train import read_recipe
 from scipy import stats
-from training_jobs import Job, goes_on, run_all, value, warm_start
+from training_jobs import Job, goes_on, positive, run_all, value, warm_start
 
 ROOT = Path(__file__).parents[1]
 RECIPE = str(ROOT / "recipes" / "tiny-cpu.yaml")
@@ -71,10 +71,12 @@ def difference(a: list[float], b: list[float]) -> dict[str, float]:
 def main() -> None:
     """Runs what is missing and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, one thread each")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a world, a model and draws each")
+    parser.add_argument("--jobs", type=positive, default=2, help="runs side by side, one thread each")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "degeneration", help="where the runs are kept")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "experiments" / "degeneration.json")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "docs" / "experiments" / "degeneration.json", help="where the figures go"
+    )
     options = parser.parse_args()
     runs = {seed: jobs_of(seed, options.folder.resolve()) for seed in options.seeds}
     run_all([jobs[name] for name in ("start", *MODES) for jobs in runs.values()], options.jobs)
@@ -93,7 +95,7 @@ def main() -> None:
         "settings": {
             "seeds": options.seeds,
             "test_pairs": [jobs["hybrid"].evaluations()[-1]["n_pairs"] for jobs in runs.values()],
-            "recipe": yaml.safe_load(Path(RECIPE).read_text("utf-8")),
+            "recipe": read_recipe(RECIPE).model_dump(mode="json"),
             "commit": _commit(),
             "rationale_rm": rationale_rm.__version__,
             "python": platform.python_version(),

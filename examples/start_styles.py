@@ -17,6 +17,7 @@ from rationale_rm.rollout import HfRollouts
 from rationale_rm.train.recipe import read_recipe
 from rationale_rm.world import OracleJudge, pairs
 from rationale_rm.world.oracle import read
+from training_jobs import positive
 
 
 def main() -> None:
@@ -24,8 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run on the world")
     parser.add_argument("--model", default="start", help="within it, such as checkpoints/last/model; default: start")
-    parser.add_argument("--pairs", type=int, default=1500)
+    parser.add_argument("--pairs", type=positive, default=1500)
     options = parser.parse_args()
+    if not (options.run / "recipe.yaml").exists() or not (options.run / options.model).is_dir():
+        parser.error(f"{options.run} is no run with a model {options.model}")
     recipe = read_recipe(options.run / "recipe.yaml")
     if recipe.data.world is None:
         parser.error(f"{options.run} was not trained on the world")

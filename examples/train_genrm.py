@@ -24,7 +24,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     """The recipe tiny-cpu, with your model, data and judge in place of the synthetic ones."""
     overrides = [f"output.folder={json.dumps(options.output)}", f"reward.mode={options.mode}"]
     overrides.append(f"rollout.engine={options.rollout}")
-    if options.steps:
+    if options.steps is not None:
         overrides += [f"train.steps={options.steps}", f"optimiser.warmup_steps={min(10, options.steps // 2)}"]
     if options.judge:
         overrides.append(f"reward.judge={json.dumps(options.judge)}")
@@ -45,8 +45,12 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
             "evaluation.both_orders=true",
         ]
     if options.data:  # real pairs: some are held out, and judged by the judge of the reward
-        overrides += ["data.world=null", f"data.train={json.dumps(options.data)}", f"data.hold_out={options.hold_out}"]
-        overrides += [f"evaluation.pairs={options.hold_out}", "evaluation.judge=null"]
+        overrides += ["data.world=null", f"data.train={json.dumps(options.data)}", "evaluation.judge=null"]
+        overrides += [f"data.hold_out={options.hold_out}", "evaluation.pairs=null"]
+        if not options.hold_out:
+            overrides.append("evaluation.every=null")
+        if options.label_scale:
+            overrides.append(f"data.label_scale={options.label_scale}")
     return read_recipe("tiny-cpu", [*overrides, *options.set])
 
 
@@ -75,6 +79,7 @@ def main() -> None:
     parser.add_argument("--rollout", choices=["transformers", "vllm"], default="transformers", help="what samples")
     parser.add_argument("--mode", default="product", help="product (hybrid, Eq. 4), outcome, rationale, sum ...")
     parser.add_argument("--hold-out", type=int, default=200, help="pairs of --data to evaluate on")
+    parser.add_argument("--label-scale", choices=["helpsteer3", "verdict", "index"], help="what numbers as labels mean")
     parser.add_argument("--steps", type=int, help="rollouts; default: the recipe's")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another setting of the recipe")
     parser.add_argument("--output", default="runs/genrm", help="folder of the run")
@@ -86,7 +91,7 @@ def main() -> None:
     try:
         finished = train(recipe_of(options), resume=options.resume)
     except (RationaleError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
 
     if os.environ.get("RANK", "0") == "0":  # of several processes the first speaks
         print("\n".join(before_and_after(finished.folder)))

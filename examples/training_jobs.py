@@ -1,5 +1,6 @@
 """Training runs as processes, and what they leave: for the demo and the experiment."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -78,6 +79,11 @@ def run_all(jobs: Sequence[Job], at_once: int) -> None:
     One that was interrupted goes on from its last checkpoint. Raises `SystemExit` with the end of its log when one
     fails.
     """
+    try:
+        for folder in {job.folder.parent for job in jobs}:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"error: {error}") from None
     waiting = [job for job in jobs if not job.finished()]
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -91,7 +97,6 @@ def run_all(jobs: Sequence[Job], at_once: int) -> None:
 
 
 def _run(job: Job, stopping: threading.Event) -> str | None:
-    job.folder.parent.mkdir(parents=True, exist_ok=True)
     log = job.folder.with_suffix(".log")
     command = [sys.executable, "-m", "rationale_rm", "train", job.recipe, "--output", str(job.folder), "--resume"]
     for key, value in job.overrides.items():
@@ -132,6 +137,14 @@ def _say(text: str, seconds: float) -> None:
         print(f"\r\033[K{text[:110]}", end="", file=sys.stderr, flush=True)
     elif seconds % _LINE_EVERY < _POLL:
         print(text, file=sys.stderr, flush=True)
+
+
+def positive(text: str) -> int:
+    """A number of jobs, pairs or the like from the command line."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
 
 
 def value(figure: Any) -> float:

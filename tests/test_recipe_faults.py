@@ -193,6 +193,7 @@ CONTRADICTIONS = {
     "evaluation.judge=openai:m@127.0.0.1": "evaluation.judge",
     "reward={judge_samples: 2, judge_temperature: 0}": "reward.judge_temperature",
     "rollout={engine: vllm, vllm: {tensor_parallel_size: 2}}|reward.judge=vllm:m": "rollout.vllm.tensor_parallel_size",
+    "rollout={engine: vllm, vllm: {options: {dtype: half}}}": "rollout.vllm.options",
     "rollout={engine: vllm_server}": "rollout.server.url",
     "rollout.server.url=127.0.0.1:8000": "rollout.server.url",
     "rollout.server.url=http://me:word@127.0.0.1:8000/v1": "rollout.server.url",

@@ -14,6 +14,7 @@ DEFAULTS = {
     "mode": "product",
     "steps": None,
     "hold_out": 200,
+    "label_scale": None,
     "set": [],
     "output": "runs/genrm",
 }
@@ -46,7 +47,7 @@ def test_a_model_data_and_a_judge_of_ones_own(tmp_path):
     assert (own.model.path, own.model.scratch, own.warm_start) == ("Qwen/Qwen3-1.7B", None, None)
     assert list(own.data.train) == [str(file) for file in files]
     assert own.data.world is None
-    assert own.data.hold_out >= own.evaluation.pairs
+    assert (own.data.hold_out, own.evaluation.pairs) == (200, None)
     assert own.evaluation.judge is None
     assert own.reward.judge == "openai:Qwen3-30B-A3B-Instruct-2507@http://127.0.0.1:8000/v1"
     assert (own.prompt.style, own.rollout.engine, own.reward.mode, own.train.steps) == ("full", "vllm", "sum", 7)
@@ -60,9 +61,9 @@ def test_a_model_data_and_a_judge_of_ones_own(tmp_path):
 
 def test_settings_of_ones_own_come_last():
     own = recipe(
-        model="m", data=["d"], judge="lexical", hold_out=20, set=["optimiser.lr=3e-7", "data.label_scale=helpsteer3"]
+        model="m", data=["d"], judge="lexical", hold_out=20, label_scale="helpsteer3", set=["optimiser.lr=3e-7"]
     )
-    assert (own.data.hold_out, own.evaluation.pairs) == (20, 20)
+    assert (own.data.hold_out, own.evaluation.pairs) == (20, None)
     assert (own.optimiser.lr, own.data.label_scale) == (3e-7, "helpsteer3")
 
 

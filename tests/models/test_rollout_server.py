@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import transformers
 from rationale_rm.engine import EngineError
-from rationale_rm.rollout import VllmServerRollouts
+from rationale_rm.rollout import VllmServerRollouts, served
 
 PROMPTS = [[{"role": "user", "content": "Which response is better?"}], [{"role": "user", "content": "And why?"}]]
 SHORT = {"max_tokens": 4, "seeds": [1, 2]}
@@ -95,3 +95,56 @@ def test_a_limit_of_its_own_holds_up_to_the_server_s(tokenizer):
             rollouts(url, tokenizer, max_model_len=31),
         ):
             pass
+
+
+@contextlib.contextmanager
+def answering(pages):
+    """A server that has these pages, path → (type, text), and no others; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            kind, text = pages.get(self.path, ("text/plain", "not found"))
+            self.send_response(200 if self.path in pages else 404)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [("text/html", "<html>hello</html>"), (JSON, '{"a": 1}'), (JSON, '{"data": null}'), (JSON, "[]"), (JSON, "{")],
+)
+def test_a_page_that_is_no_answer_of_a_model_server(page):
+    with (
+        answering({"/v1/models": page}) as url,
+        served.open_client(url, 5.0) as client,
+        pytest.raises(EngineError, match=r"does not speak OpenAI's protocol|does not answer"),
+    ):
+        served.served_model(client, url, None)
+
+
+def test_a_server_without_routes_for_weights_is_told_from_one_that_has_them():
+    models = (JSON, '{"object": "list", "data": [{"id": "tiny", "object": "model", "max_model_len": 64}]}')
+    with answering({"/v1/models": models}) as url, served.open_client(url, 5.0) as client:
+        assert served.served_model(client, url, None) == ("tiny", 64)
+        with pytest.raises(EngineError, match=r"takes no weights .*VLLM_SERVER_DEV_MODE=1"):
+            served.check_takes_weights(client, url)
+    with answering({"/get_world_size": (JSON, '{"world_size": 1}')}) as url, served.open_client(url, 5.0) as client:
+        served.check_takes_weights(client, url)

@@ -1,5 +1,6 @@
 """What cannot be trained on is said before the first step, and nothing is left or overwritten."""
 
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import transformers
 from rationale_rm import RationaleError
 from rationale_rm.engine import EngineError
 from rationale_rm.rollout import HfRollouts
+from rationale_rm.train import checkpoint
 from rationale_rm.train.loop import TrainingError, train
 from rationale_rm.train.tracking import read_metrics
 from training import one_thread, recipe, recipe_from
@@ -167,6 +169,60 @@ def test_an_empty_folder_stays_empty_where_a_run_cannot_begin(started, tmp_path)
     with pytest.raises(RationaleError, match=r"prompt\.max_tokens is 5"):
         train(on_files(started, tmp_path, [line(0)], prompt={"max_tokens": 5}))
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_recipe_that_lies_in_the_folder_of_its_run_is_not_written_over(started, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("# my notes\nextends: tiny-cpu\n", "utf-8")
+    with pytest.raises(TrainingError, match="holds files that are no run"):
+        train(recipe_from(started, folder))
+    assert (folder / "recipe.yaml").read_text("utf-8").startswith("# my notes")
+
+
+@pytest.mark.parametrize("there", ["nothing", "above", "folder"])
+def test_what_fails_before_the_first_step_leaves_nothing(started, tmp_path, monkeypatch, there):
+    """Also after the folder was made; the next try is a first one."""
+
+    def sample(self, *_, **options):
+        raise EngineError("no sampler")
+
+    folder = tmp_path / "runs" / "run"
+    for path in {"nothing": (), "above": (folder.parent,), "folder": (folder.parent, folder)}[there]:
+        path.mkdir()
+    before = list(tmp_path.rglob("*"))
+    settings = recipe_from(started, folder, train={"steps": 1}, output={"save_every": 1})
+    with monkeypatch.context() as patched:
+        patched.setattr(HfRollouts, "sample", sample)
+        with pytest.raises(EngineError, match="no sampler") as raised:
+            train(settings)
+    assert not raised.value.started
+    assert list(tmp_path.rglob("*")) == before
+    train(settings)
+
+
+def test_a_disk_that_is_full_is_said_to_be_and_the_last_checkpoint_stays(started, tmp_path, monkeypatch):
+    real, folder = checkpoint._save_tensors, tmp_path / "run"
+
+    def save(path, tensors):
+        if "step-000002" in str(path):
+            path.write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, tensors)
+
+    monkeypatch.setattr(checkpoint, "_save_tensors", save)
+    with pytest.raises(RationaleError, match=r"step-000002 cannot be written: .*No space left on device") as raised:
+        train(recipe_from(started, folder, output={"save_every": 1}))
+    assert raised.value.started
+    assert {path.name for path in (folder / "checkpoints").iterdir()} >= {"last", "step-000001"}
+    assert not any("000002" in path.name for path in (folder / "checkpoints").iterdir())
+
+
+def test_weights_that_are_damaged(started, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(started, model)
+    (model / "model.safetensors").write_bytes(b"junk")
+    refused(recipe_from(model, tmp_path / "run"), f"cannot read the model {model}")
 
 
 def test_a_run_does_not_go_on_with_other_pairs(started, tmp_path):

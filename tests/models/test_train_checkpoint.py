@@ -72,7 +72,7 @@ def test_what_fails_while_it_is_written_is_no_checkpoint(tmp_path):
         (model / "model.safetensors").write_bytes(b"half")
         raise OSError("no space left on device")
 
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(RationaleError, match="step-000002 cannot be written: no space"):
         checkpoint.save(tmp_path, State(phase="grpo", step=2), full, None, [checkpoint.generators()])
     assert checkpoint.last(tmp_path) == kept
     checkpoint.clear_unfinished(tmp_path)

@@ -57,9 +57,9 @@ def parse_label(value: Any, *, scale: LabelScale | None = None, field: str = "la
         return verdict
     if scale is None:
         raise _LabelError(
-            f"{field} {number} is ambiguous: say what numbers mean with --label-scale helpsteer3 "
-            "(-3 response 1 much better … 3), verdict (2 response 1 much better … -2) or index (1 or 2, the "
-            "better response); in Python label_scale="
+            f"{field} {number} is ambiguous: say what numbers mean with --label-scale (in recipes data.label_scale, in "
+            "Python label_scale): helpsteer3 (-3 response 1 much better … 3), verdict (2 response 1 much better … -2) "
+            "or index (1 or 2, the better response)"
         )
     if scale == "verdict":
         verdict = number if -2 <= number <= 2 else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rationale_rm.engine import EngineError
 from rationale_rm.extras import MissingExtraError
+
+DEV_MODE: Final = "start it with VLLM_SERVER_DEV_MODE=1 and the arguments of rationale_rm.engine.gloo.SERVER_ARGUMENTS"
 
 
 def open_client(base_url: str, seconds: float) -> Any:
@@ -29,9 +31,12 @@ def served_model(client: Any, base_url: str, name: str | None, *, at_least: int 
         models = {model.id: getattr(model, "max_model_len", None) for model in client.models.list().data}
     except errors() as error:
         raise EngineError(f"the vLLM server {base_url} does not answer: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:  # what the client makes of a page that is no such answer
+        raise EngineError(f"{base_url} does not speak OpenAI's protocol: it is no vLLM server") from error
     found = name if name is not None or len(models) != 1 else next(iter(models))
     if found is None or found not in models:
-        raise EngineError(f"the server {base_url} serves {', '.join(models) or 'no model'}, not {name or 'one alone'}")
+        wanted = f"not {name}" if name is not None else "not one alone: name it (rollout.server.model)"
+        raise EngineError(f"the server {base_url} serves {', '.join(models) or 'no model'}, {wanted}")
     limit = models[found]
     if limit is None:
         raise EngineError(f"the server {base_url} does not say how long a text may be: it is no vLLM server")
@@ -41,6 +46,22 @@ def served_model(client: Any, base_url: str, name: str | None, *, at_least: int 
             f"start it with --max-model-len {at_least}"
         )
     return found, int(limit)
+
+
+def weight_routes(client: Any, base_url: str) -> Any:
+    """The client for the routes of a server that stand beside its API."""
+    return client.with_options(
+        base_url=base_url.rstrip("/").removesuffix("/v1"),
+        default_headers={"Connection": "close"},  # after an error of its own vLLM does not answer on the same one
+    )
+
+
+def check_takes_weights(client: Any, base_url: str) -> None:
+    """Raises `EngineError` where the server has no routes for weights."""
+    try:
+        weight_routes(client, base_url).get("/get_world_size", cast_to=object)
+    except errors() as error:
+        raise EngineError(f"the server {base_url} takes no weights ({error}): {DEV_MODE}") from error
 
 
 def _library() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rationale_rm.engine import EngineError, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
-from rationale_rm.rollout.served import errors, open_client, served_model
+from rationale_rm.rollout.served import DEV_MODE, errors, open_client, served_model, weight_routes
 from rationale_rm.rollout.taken import to_the_end
 from rationale_rm.rollout.transfer import WeightSender
 from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
@@ -43,10 +43,7 @@ class VllmServerRollouts:
     ):
         self._concurrency = concurrency
         self._client: Any = open_client(base_url, seconds)
-        self._routes: Any = self._client.with_options(
-            base_url=base_url.rstrip("/").removesuffix("/v1"),
-            default_headers={"Connection": "close"},  # after an error of its own vLLM does not answer on the same one
-        )
+        self._routes = weight_routes(self._client, base_url)
         self._address, self._seconds = address, seconds
         self._sends = sends
         self._closed = False
@@ -148,9 +145,7 @@ class VllmServerRollouts:
         try:
             self._routes.post(f"/{route}", cast_to=object, body=body)
         except errors() as error:
-            hint = (
-                ": start it with VLLM_SERVER_DEV_MODE=1 and the arguments of rationale_rm.engine.gloo.SERVER_ARGUMENTS"
-            )
+            hint = f": {DEV_MODE}"
             missing = getattr(error, "status_code", None) == 404 or route.startswith("init_")
             raise EngineError(f"the server refuses {route.split('?')[0]} ({error}){hint if missing else ''}") from error
 

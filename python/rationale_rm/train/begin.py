@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -50,8 +51,10 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
     _check_same_pairs(read, found)
     accelerator = open_accelerator(recipe, folder)
     processes = Processes(accelerator)
-    is_new, lock = not folder.exists(), None
-    absent = [name for name in _OURS if not (folder / name).exists()]
+    lock = None
+    undo = functools.partial(
+        _clear, folder, _first_absent(folder), [one for one in _OURS if not (folder / one).exists()]
+    )
     progress = Progress(recipe.output.progress and processes.is_main)
     try:
         for note in read.notes:
@@ -103,6 +106,7 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
             state=state,
             stop=stop,
             lock=lock,
+            undo=undo if processes.is_main else lambda: None,
         )
         if recipe.output.trackers:
             accelerator.init_trackers(recipe.name, config=flat(recipe.model_dump(mode="json"), texts=True))
@@ -114,7 +118,7 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
         progress.close()
         if lock is not None:
             lock.close()
-            _clear(folder, is_new, absent)
+            undo()
         if isinstance(error, (CacheError, ValueError)) and not isinstance(error, RationaleError):
             raise TrainingError(str(error)) from error
         raise
@@ -125,10 +129,18 @@ def begin(recipe: Recipe, stop: Stop, *, resume: bool) -> Run:
     return run
 
 
-def _clear(folder: Path, is_new: bool, absent: Sequence[str]) -> None:
-    """Takes away what was put into the folder of a run that did not begin."""
-    if is_new:
-        shutil.rmtree(folder, ignore_errors=True)
+def _first_absent(folder: Path) -> Path | None:
+    """The outermost folder that has to be made for `folder` to be there."""
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    return absent[-1] if absent else None
+
+
+def _clear(folder: Path, made: Path | None, absent: Sequence[str]) -> None:
+    """Takes away what was put into the folder of a run that did not begin: the folders that were `made` for it, or
+    else what was `absent` from it.
+    """
+    if made is not None:
+        shutil.rmtree(made, ignore_errors=True)
         return
     for name in absent:
         path = folder / name
@@ -149,8 +161,10 @@ def _checkpoint(folder: Path, recipe: Recipe, resume: bool) -> Path | None:
     begun = found is not None or (folder / METRICS).exists()
     if begun and not resume:
         raise TrainingError(f"{folder} holds a run already: go on with it by --resume, or name another output.folder")
-    if not begun and folder.is_dir() and any(path.name not in _OURS for path in folder.iterdir()):
-        raise TrainingError(f"{folder} holds files that are no run: name another output.folder")
+    if not begun and folder.is_dir():
+        there = {path.name for path in folder.iterdir() if not path.name.startswith(checkpoint.UNFINISHED)}
+        if there and not (_LOCK in there and there <= _LEFT_BY_A_KILL):
+            raise TrainingError(f"{folder} holds files that are no run: name another output.folder")
     if found is None:
         return None
     conflicts = resume_conflicts(recipe, checkpoint.read_state(found).settings)
@@ -169,6 +183,8 @@ def _check_same_pairs(held: Pairs, found: Path | None) -> None:
 
 
 _OURS: Final = frozenset((RUN, RECIPE, SCRATCH, START, _LOCK, METRICS, checkpoint.FOLDER, CACHE))
+_LEFT_BY_A_KILL: Final = frozenset((_LOCK, SCRATCH, CACHE))
+"""What a run has written before its metrics."""
 
 
 def _claim(folder: Path, recipe: Recipe, processes: Processes) -> Any:

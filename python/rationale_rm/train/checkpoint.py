@@ -32,7 +32,8 @@ _GENERATORS: Final = "generators.safetensors"
 _STATE: Final = "state.json"
 _VERSION: Final = 1
 _PREFIX: Final[Mapping[Phase, str]] = {"warm_start": "warm-start", "grpo": "step"}
-_UNFINISHED: Final = ".unfinished-"
+UNFINISHED: Final = ".unfinished-"
+"""How the names begin of what is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,24 @@ def save(
 
 
 def save_folder(final: Path, fill: Callable[[Path], None]) -> None:
-    """Has `fill` write a folder, which appears as `final` whole or not at all. One that is there already is kept."""
+    """Has `fill` write a folder, which appears as `final` whole or not at all. One that is there already is kept.
+
+    Raises `RationaleError` where it cannot be written.
+    """
     if final.exists():
         return
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = final.parent / f"{_UNFINISHED}{final.name}"
+    partial = final.parent / f"{UNFINISHED}{final.name}"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    fill(partial)
-    _force_to_disk(partial)
+    from safetensors import SafetensorError
+
+    try:
+        partial.mkdir()
+        fill(partial)
+        _force_to_disk(partial)
+    except (OSError, SafetensorError) as error:  # above all a disk that is full
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RationaleError(f"{final} cannot be written: {error}") from None
     os.rename(partial, final)
     _force_folder(final.parent)
 
@@ -150,7 +160,7 @@ def keep(folder: Path, state: State, n_last: int) -> None:
                 (path / name).unlink(missing_ok=True)
         else:
             # Renamed first, so that no half of it is ever taken for a checkpoint.
-            gone = path.with_name(f"{_UNFINISHED}{path.name}")
+            gone = path.with_name(f"{UNFINISHED}{path.name}")
             shutil.rmtree(gone, ignore_errors=True)
             os.rename(path, gone)
             shutil.rmtree(gone)
@@ -195,7 +205,7 @@ def read_optimiser(path: Path) -> dict[str, Any]:
 
 def clear_unfinished(folder: Path) -> None:
     """Removes what killed processes left half-written."""
-    for path in (*folder.glob(f"{_UNFINISHED}*"), *(folder / FOLDER).glob(f"{_UNFINISHED}*")):
+    for path in (*folder.glob(f"{UNFINISHED}*"), *(folder / FOLDER).glob(f"{UNFINISHED}*")):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -204,7 +214,7 @@ def clear_unfinished(folder: Path) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Writes a small file whole or not at all."""
-    partial = path.with_name(f"{_UNFINISHED}{path.name}")
+    partial = path.with_name(f"{UNFINISHED}{path.name}")
     partial.write_text(text, "utf-8")
     _force(partial)
     os.replace(partial, path)
@@ -257,7 +267,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _point(link: Path, name: str) -> None:
     """A symbolic link for people; where the file system has none, the names of the folders must do."""
-    partial = link.with_name(f"{_UNFINISHED}{link.name}")
+    partial = link.with_name(f"{UNFINISHED}{link.name}")
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
         partial.symlink_to(name)

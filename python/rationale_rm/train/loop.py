@@ -9,6 +9,7 @@ docs/training.md says what a run writes, and what each figure means.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Sequence
@@ -61,23 +62,26 @@ def train(recipe: Recipe, *, resume: bool = False) -> Finished:
     """
     with Stop() as stop:
         run = begin(recipe, stop, resume=resume)
-        try:
-            _train(run)
-        except (StoppedError, StopRequestedError) as error:
-            if isinstance(error, StopRequestedError):  # out of a step, which is given up
+        with contextlib.ExitStack() as at_last, contextlib.closing(run):
+            try:
+                _train(run)
+            except (StoppedError, StopRequestedError) as error:
+                if isinstance(error, StopRequestedError):  # out of a step, which is given up
+                    run.save(as_it_was=True)
+                run.note(f"stopped, and saved in {run.folder}: go on by --resume")
+                return Finished(run.folder, run.state.step, stopped=True)
+            except JudgeOutageError as error:
                 run.save(as_it_was=True)
-            run.note(f"stopped, and saved in {run.folder}: go on by --resume")
-            return Finished(run.folder, run.state.step, stopped=True)
-        except JudgeOutageError as error:
-            run.save(as_it_was=True)
-            failure = TrainingError(f"{error}. Saved after step {run.state.step} in {run.folder}: go on by --resume")
-            failure.started = True
-            raise failure from None
-        except Exception as error:
-            error.started = run.state.records > 0  # type: ignore[attr-defined]
-            raise
-        finally:
-            run.close()
+                saved = f"Saved after step {run.state.step} in {run.folder}: go on by --resume"
+                failure = TrainingError(f"{error}. {saved}")
+                failure.started = True
+                raise failure from None
+            except Exception as error:
+                started = run.state.records > run.records_before
+                error.started = started  # type: ignore[attr-defined]
+                if not started:
+                    at_last.callback(run.undo)
+                raise
     return Finished(run.folder, run.state.step, stopped=False)
 
 

@@ -91,7 +91,8 @@ def _files(recipe: Recipe) -> Pairs:
     _note(notes, len(labelled) - len(decided), "training pairs have a tied label and are left out (data.drop_ties)")
     if data.hold_out:
         if data.hold_out >= len(decided):
-            raise RationaleError(f"data.hold_out is {data.hold_out}, and there are {len(decided)} training pairs")
+            few = f"data.hold_out is {data.hold_out}, and there are {len(decided)} training pairs"
+            raise RationaleError("; ".join((few, *notes)))
         drawn = np.random.default_rng([recipe.seed, 1]).permutation(len(decided))[: data.hold_out]
         places = set(drawn.tolist())
         validation = [pair for place, pair in enumerate(decided) if place in places]

@@ -88,6 +88,7 @@ def load(path: str, recipe: Recipe, *, adapters: str | os.PathLike[str] | None =
     cannot be read or used.
     """
     import transformers
+    from safetensors import SafetensorError
 
     settings = recipe.model
     lora = settings.lora
@@ -99,7 +100,7 @@ def load(path: str, recipe: Recipe, *, adapters: str | os.PathLike[str] | None =
                 dtype=getattr(torch, settings.dtype) if lora is not None else torch.float32,
                 **({} if settings.attention is None else {"attn_implementation": settings.attention}),
             )
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
             raise RationaleError(f"cannot read the model {path}: {error}") from error
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     if limit is not None and recipe.context > limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,6 +71,14 @@ class Run:
     generators: Mapping[str, Any] = field(default_factory=checkpoint.generators)
     """Those at the last point from which the run can go on."""
     began: float = field(default_factory=time.monotonic)
+    undo: Callable[[], None] = field(default=lambda: None)
+    """Takes away what the run has put on disk, for one that fails before its first step."""
+    records_before: int = 0
+    """Those of earlier sessions."""
+
+    def __post_init__(self) -> None:
+        """Counts from here."""
+        self.records_before = self.state.records
 
     @property
     def device(self) -> torch.device:

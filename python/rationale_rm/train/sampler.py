@@ -11,7 +11,7 @@ import torch
 from rationale_rm._core import RationaleError
 from rationale_rm.engine import EngineError, Message, VllmEngine
 from rationale_rm.rollout import Completion, HfRollouts, Rollouts, VllmRollouts, VllmServerRollouts
-from rationale_rm.rollout.served import open_client, served_model
+from rationale_rm.rollout.served import check_takes_weights, open_client, served_model
 from rationale_rm.train import checkpoint
 from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe
@@ -31,6 +31,7 @@ def check_sampler(recipe: Recipe, processes: int) -> None:
     if recipe.rollout.engine == "vllm_server" and server.url is not None:
         with open_client(server.url, _ANSWERS_WITHIN) as client:
             served_model(client, server.url, server.model, at_least=recipe.context)
+            check_takes_weights(client, server.url)
 
 
 def open_rollouts(run: Run, start: Path) -> Rollouts:

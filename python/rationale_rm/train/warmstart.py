@@ -57,6 +57,8 @@ def _answered(recipe: Recipe, held: Pairs) -> list[tuple[Pair, ModelAnswer]]:
     """The pairs of ``warm_start.data`` with the answer that is learnt from."""
     warm = recipe.warm_start
     assert warm is not None
+    if not held.demonstrations:
+        raise RationaleError("no demonstration of warm_start.data is left")
     models = sorted({name for pair in held.demonstrations for name in pair.models})
     name = warm.answers_of
     if name is None:

@@ -228,13 +228,15 @@ def _sampler(recipe: Recipe) -> Iterator[Missing]:
         )
     how = recipe.rollout.server
     if recipe.rollout.engine == "vllm_server" and how.url is not None:
-        missing = _server("the sampler's server", how.model, how.url, "")
+        missing = _server("the sampler's server", how.model, how.url, "", exact=True)
         if missing is not None:
             yield missing
 
 
-def _server(whose: str, model: str | None, url: str, key: str) -> Missing | None:
-    """Asks a server for its models; None where it has this one, or is asked for whatever it has."""
+def _server(whose: str, model: str | None, url: str, key: str, *, exact: bool = False) -> Missing | None:
+    """Asks a server for its models; None where it has this one (`exact`: under this very name), or is asked for
+    whatever it has.
+    """
     address = read_address(url)
     what = f"{whose} {address.shown}"
     request = urllib.request.Request(below(address.url, "/models"), headers={"Accept": "application/json"})
@@ -256,7 +258,7 @@ def _server(whose: str, model: str | None, url: str, key: str) -> Missing | None
     if model is None:
         several = f"it serves {', '.join(names[:3]) or 'none'}: name one"
         return None if len(names) == 1 else Missing(f"one model on {address.shown}", several)
-    if any(same_model(model, name) for name in names):
+    if model in names or (not exact and any(same_model(model, name) for name in names)):
         return None
     return Missing(f"{model} on {address.shown}", f"it serves {', '.join(names[:3]) or 'no model'}")
 

@@ -18,6 +18,10 @@ ORACLE: Final = "oracle"
 """The judge that the synthetic world brings."""
 NARROW: Final = 1e-2
 """A clip below this is meant for ratios of whole answers, which move by thousandths (GSPO, arXiv 2507.18071)."""
+_SET_BY_US: Final = frozenset(
+    ("dtype", "enforce_eager", "logprobs_mode", "max_model_len", "model", "path", "seed", "template_options")
+)
+"""Arguments of ``vllm.LLM`` that are not options."""
 Found = Iterator[tuple[Path, str]]
 
 
@@ -112,6 +116,9 @@ def _sampler(recipe: Recipe) -> Found:
             ("rollout", "vllm", "tensor_parallel_size"),
             "a judge in vLLM in the same processes would need other groups of them: ask a judge on a server",
         )
+    fixed = sorted(_SET_BY_US & recipe.rollout.vllm.options.keys())
+    if fixed:
+        yield ("rollout", "vllm", "options"), f"{', '.join(fixed)}: set by other settings of the recipe"
     url = recipe.rollout.server.url
     if url is None:
         if recipe.rollout.engine == "vllm_server":
@@ -216,4 +223,5 @@ def _remarks(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "data.label_scale", "not read: the world's labels are verdicts"
     every, steps = recipe.evaluation.every, recipe.train.steps
     if every is not None and steps is not None and every > steps:
-        yield "evaluation.every", f"the run ends after {steps} steps: evaluated at its end alone"
+        when = "at its start and end" if recipe.evaluation.start else "at its end"
+        yield "evaluation.every", f"the run ends after {steps} steps: evaluated {when} alone"

@@ -1,7 +1,7 @@
 """YAML into plain values, each with the line where it stands.
 
 The scalars are those of YAML 1.2's core schema, which is what people expect: ``1e-4`` is a number, ``no`` and ``1:30``
-are texts. Keys that stand twice, anchors and tags are refused.
+are texts. Keys that stand twice, aliases and tags are refused; thousands may be parted (``1_000``).
 """
 
 from __future__ import annotations

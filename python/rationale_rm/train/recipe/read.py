@@ -207,6 +207,8 @@ def _listed(choices: Sequence[str]) -> str:
 def _unknown_key(path: Keys) -> str:
     """The nearest valid key: of the same section, or of another one."""
     *above, key = path
+    if path == (EXTENDS,):  # taken out of files before
+        return "belongs into a recipe file"
     own = keys_of(above)
     near = difflib.get_close_matches(key, own, 1, 0.6)
     if near:

@@ -76,7 +76,7 @@ class Model(Section):
 class World(Section):
     """The synthetic judging world (`rationale_rm.world`): pairs with planted flaws and an exact oracle judge."""
 
-    pairs: int = setting(8000, "Training pairs.", unit="pairs", ge=1)
+    pairs: int = setting(8000, "Training pairs.", unit="pairs", ge=1, le=1_000_000)
     validation_pairs: int = setting(200, "Validation pairs.", unit="pairs", ge=0)
     test_pairs: int = setting(1000, "Test pairs.", unit="pairs", ge=0)
     difficulty: float = setting(
