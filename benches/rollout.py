@@ -1,9 +1,9 @@
 """Sampling speed of vLLM in process against this package's transformers sampler, and of that against `generate`.
 
-python -m benches.rollout [--rounds N] [--small]
+python -m benches.rollout [--rounds N] [--shape large|groups|small]
 
 64 different prompts of 200 tokens, one answer of 128 tokens each, from a random Qwen3 of 26M parameters, float32 on
-the CPU, all cores. With --small, transformers alone on one thread, about a step of the demonstration: 8 prompts of
+the CPU, all cores. groups: 8 such prompts, 8 answers each. small: transformers alone on one thread, about a step of the demonstration: 8 prompts of
 93 or 100 tokens, 8 answers of 60 tokens each, from a model of its size. Each contender lives in a process of its own
 under the Python of `make setup-models`, and they take turns; those of this package must first give the same greedy
 answers.
@@ -48,10 +48,11 @@ class Shape:
 
 
 LARGE = Shape(64, 1, 200, 128, layers=8, hidden=512, contenders=("vllm", "transformers"))
+GROUPS = Shape(8, 8, 200, 128, layers=8, hidden=512, contenders=("vllm", "transformers"))
 SMALL = Shape(
     8, 8, 100, 60, layers=3, hidden=192, contenders=("transformers", "generate"), threads=1, uneven=True
 )  # fmt: skip
-SHAPES = {"large": LARGE, "small": SMALL}
+SHAPES = {"large": LARGE, "groups": GROUPS, "small": SMALL}
 FEW_TOKENS = 32
 
 
@@ -216,7 +217,7 @@ def _serve(name: str, how: Shape, model: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.rollout", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--shape", choices=SHAPES, default="large")
     parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -226,7 +227,7 @@ def main() -> None:
         name, shape, model = options.child
         _serve(name, SHAPES[shape], Path(model))
     else:
-        found = measure(options.rounds, shape="small" if options.small else "large")
+        found = measure(options.rounds, shape=options.shape)
         first, second = found.rates
         print(f"{found.parameters / 1e6:.1f}M parameters; tokens/s: {first} {found.rates[first]:.0f}, "
               f"{second} {found.rates[second]:.0f}: {found.rates[first] / found.rates[second]:.2f}x")  # fmt: skip
