@@ -3,10 +3,10 @@
 python -m benches.rollout [--rounds N] [--shape large|groups|small]
 
 64 different prompts of 200 tokens, one answer of 128 tokens each, from a random Qwen3 of 26M parameters, float32 on
-the CPU, all cores. groups: 8 such prompts, 8 answers each. small: transformers alone on one thread, about a step of the demonstration: 8 prompts of
-93 or 100 tokens, 8 answers of 60 tokens each, from a model of its size. Each contender lives in a process of its own
-under the Python of `make setup-models`, and they take turns; those of this package must first give the same greedy
-answers.
+the CPU, all cores. groups: 8 such prompts, 8 answers each. small: transformers alone on one thread, about a step of the
+demonstration, 8 prompts of 93 or 100 tokens, 8 answers of 60 tokens each, from a model of its size. Each contender
+lives in a process of its own under the Python of `make setup-models`, and they take turns; those of this package must
+first give the same greedy answers.
 """
 
 from __future__ import annotations
