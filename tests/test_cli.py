@@ -469,7 +469,7 @@ def test_without_labels_the_output_says_so(tmp_path):
 def test_label_scale(tmp_path):
     path = write(tmp_path / "x.jsonl", judged(label=-2))
     refused = run("score", path, check=1)
-    assert "--label-scale helpsteer3" in refused.stderr.decode()
+    assert "--label-scale (in recipes data.label_scale" in refused.stderr.decode()
     assert scored(path, "--label-scale", "helpsteer3")["models"][0]["overall"]["oa"]["value"] == 1
     assert scored(path, "--label-scale", "verdict")["models"][0]["overall"]["oa"]["value"] == 0
 
