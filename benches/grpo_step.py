@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rationale_rm.judge.protocol import OnResult
     from rationale_rm.rewards import RationaleReward
     from rationale_rm.train.batches import Shown
+    from rationale_rm.train.judging import Remembering
     from rationale_rm.train.recipe import Recipe
     from rationale_rm.types import MatchRequest, MatchResult, RewardBatch
 
@@ -197,21 +198,21 @@ class Watched:
         self.batches.append(batch)
 
 
-class Kept:
-    """A judge whose results are kept, and once `again` is set given for the same lists at once."""
+class Recalled:
+    """A judge that says at once what another one has said of the same lists."""
 
-    def __init__(self, judge: Judge):
-        self._judge = judge
-        self._results: dict[tuple[Any, ...], MatchResult] = {}
-        self.name, self.stand_in = judge.name, judge.stand_in
-        self.again = False
+    def __init__(self, memory: Remembering):
+        self._memory = memory
+        self.name, self.stand_in = memory.name, memory.stand_in
 
     async def match(self, requests: Sequence[MatchRequest], *, on_result: OnResult | None = None) -> list[MatchResult]:
         """As `Judge.match`."""
-        keys = [(one.references, one.reasons, one.swapped) for one in requests]
-        if not self.again:
-            self._results.update(zip(keys, await self._judge.match(requests, on_result=on_result), strict=True))
-        return [replace(self._results[key], request_id=one.id) for key, one in zip(keys, requests, strict=True)]
+        return [self._result(one) for one in requests]
+
+    def _result(self, request: MatchRequest) -> MatchResult:
+        known = self._memory.result(request.references, request.reasons, request.swapped)
+        assert known is not None, "the judge was not asked this"
+        return replace(known, request_id=request.id)
 
 
 class Written:
@@ -428,6 +429,7 @@ def _trl(folder: Path, model: Path, steps: int) -> Side:
 
 
 def _overhead(folder: Path, warm_start: int, steps: int) -> Overhead:
+    from rationale_rm.train.judging import Remembering, open_reward
     from rationale_rm.train.recipe import read_recipe
 
     recipe = read_recipe(
@@ -443,15 +445,15 @@ def _overhead(folder: Path, warm_start: int, steps: int) -> Overhead:
             f"output={{folder: {folder}, save_every: null, samples_every: null}}",
         ],
     )
-    judges: list[Kept] = []
+    memories: list[Remembering] = []
 
-    def kept(judge: Judge) -> Judge:
-        judges.append(Kept(judge))
-        return judges[-1]
+    def remembering(judge: Judge) -> Judge:
+        memories.append(Remembering(judge))
+        memories[0].remembers = True
+        return memories[0]
 
-    watched, records = _train(recipe, None, kept)
-    judges[0].again = True
-    reward = _reward_seconds(watched)
+    watched, records = _train(recipe, None, remembering)
+    reward = _reward_seconds(watched.asked, open_reward(recipe, Recalled(memories[0])))
     # Between the rewards of the first and the last timed step lie the updates of all but the last, and the rollouts of
     # all but the first.
     timed = [record["seconds"] for record in records[WARM_UP - 1 :]]
@@ -468,18 +470,18 @@ def _overhead(folder: Path, warm_start: int, steps: int) -> Overhead:
     )
 
 
-def _reward_seconds(watched: Watched) -> float:
-    """What the reward takes for all timed steps, with a judge that answers at once."""
+def _reward_seconds(asked: Sequence[dict[str, Any]], reward: RationaleReward) -> float:
+    """What `reward` takes for what was asked of it in all timed steps, with a judge that answers at once."""
     from rationale_rm.judge import loop
 
-    def step(asked: dict[str, Any]) -> int:
-        return int(asked["ids"][0].split("/")[0])
+    def step(columns: dict[str, Any]) -> int:
+        return int(columns["ids"][0].split("/")[0])
 
     total = 0.0
-    for number, asked in itertools.groupby(sorted(watched.asked, key=step), key=step):
-        groups = list(asked)
+    for number, of_step in itertools.groupby(sorted(asked, key=step), key=step):
+        groups = list(of_step)
         began = time.perf_counter()
-        watched._reward.join([loop.run(watched._reward.score(**group)) for group in groups])
+        reward.join([loop.run(reward.score(**group)) for group in groups])
         total += time.perf_counter() - began if number > WARM_UP else 0.0
     return total
 

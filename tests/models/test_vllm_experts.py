@@ -1,12 +1,11 @@
 """A mixture of experts in vLLM, in one process and shared by two: its weights follow the trainer's."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from processes import run_together
 from training import free_port
 
 SCRIPT = Path(__file__).with_name("expert_rollouts.py")
@@ -29,18 +28,5 @@ def folder(tiny_model_path, tmp_path_factory):
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_after_changes_vllm_samples_with_the_new_weights(folder, n):
-    port = str(free_port())
-    started = [
-        subprocess.Popen(
-            [sys.executable, SCRIPT, folder, str(rank), str(n), port],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(n)
-    ]  # fmt: skip
-    try:
-        for out, err in [process.communicate(timeout=240) for process in started]:
-            assert out.split()[-1:] == ["close"], err[-3000:]
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
+    port = free_port()
+    run_together(SCRIPT, [(folder, rank, n, port) for rank in range(n)], says="close")

@@ -1,34 +1,19 @@
 """Training with vLLM as the sampler, in this process and on a server of its own: its weights follow the policy's."""
 
-import sys
-from pathlib import Path
-
 import pytest
-from rationale_rm.engine.gloo import SERVER_ARGUMENTS
+from processes import weight_server
 from rationale_rm.rollout import VllmRollouts
 from rationale_rm.train.loop import train
-from rationale_rm.train.tracking import read_metrics
-from training import one_thread, recipe_from
+from training import CLOSE, WITH_VLLM, gaps_of, one_thread, recipe_from
 
-from benches.vllm_server import VllmServer
-
-CLOSE = 1e-3
-SECTIONS = {
-    "train": {"steps": 3},
-    "rollout": {"engine": "vllm", "prompts": 3, "samples": 4, "max_tokens": 48},
-    "reward": {"mode": "sum", "format_penalty": 0.5},
-    "optimiser": {"mini_batch": 3, "lr": 3e-3},
-    "output": {"save_every": None, "samples_every": None},
-}
+SECTIONS = {**WITH_VLLM, "train": {"steps": 3}}
 
 
 def gaps(start, folder, **sections):
-    """The largest distance of the sampler's log-probabilities from the trainer's, in each step."""
+    """Trains in this process; see `gaps_of`."""
     with one_thread():
         train(recipe_from(start, folder, **{**SECTIONS, **sections}))
-    records = list(read_metrics(folder, "grpo"))
-    assert all(record["grad_norm"] > 0 for record in records)
-    return [record["sampler_gap_max"] for record in records]
+    return gaps_of(folder)
 
 
 def on_server(server, **how):
@@ -37,13 +22,9 @@ def on_server(server, **how):
 
 @pytest.fixture(scope="module")
 def server(wide_start, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_SERVER_DEV_MODE", "1")
-        log = tmp_path_factory.mktemp("vllm") / "server.log"
-        with VllmServer(
-            wide_start, log=log, python=Path(sys.executable), max_model_len=368, options=SERVER_ARGUMENTS
-        ) as running:
-            yield running
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    with weight_server(wide_start, log, max_model_len=368) as running:
+        yield running
 
 
 def test_in_this_process(wide_start, tmp_path):
@@ -66,7 +47,7 @@ def test_on_a_server(wide_start, server, trainings, tmp_path):
     assert max(found) < CLOSE
     trainings.start_several(recipe_from(wide_start, tmp_path / "two", **sections), 2, sharded="fsdp2")
     assert trainings.wait() == 0, trainings.log()
-    found = [record["sampler_gap_max"] for record in read_metrics(tmp_path / "two", "grpo")]
+    found = gaps_of(tmp_path / "two")
     assert len(found) == 2
     assert max(found) < CLOSE
 

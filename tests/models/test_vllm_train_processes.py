@@ -1,31 +1,18 @@
 """vLLM in several processes of a run: each samples its own prompts with a worker of its own, or shares one's model."""
 
 import pytest
-from rationale_rm.train.tracking import read_metrics
-from training import recipe_from
-
-CLOSE = 1e-3
-SECTIONS = {
-    "train": {"steps": 2},
-    "rollout": {"engine": "vllm", "prompts": 3, "samples": 4, "max_tokens": 48},
-    "reward": {"mode": "sum", "format_penalty": 0.5},
-    "optimiser": {"mini_batch": 3, "lr": 3e-3},
-    "output": {"save_every": None, "samples_every": None},
-}
+from training import CLOSE, WITH_VLLM, gaps_of, recipe_from
 
 
 def ran(trainings, start, folder, *, tensor_parallel=1, **how):
-    """The largest distance of the sampler's log-probabilities from the trainer's, in each step of two processes, and
-    what they have said.
-    """
+    """The gaps of each step of two processes, and what they have said."""
     before = len(trainings.log())
-    rollout = {**SECTIONS["rollout"], "vllm": {"tensor_parallel_size": tensor_parallel}}
-    trainings.start_several(recipe_from(start, folder, **{**SECTIONS, "rollout": rollout}), 2, **how)
+    rollout = {**WITH_VLLM["rollout"], "vllm": {"tensor_parallel_size": tensor_parallel}}
+    trainings.start_several(recipe_from(start, folder, **{**WITH_VLLM, "rollout": rollout}), 2, **how)
     assert trainings.wait() == 0, trainings.log()[before:]
-    records = list(read_metrics(folder, "grpo"))
-    assert [record["step"] for record in records] == [1, 2]
-    assert all(record["grad_norm"] > 0 for record in records)
-    return [record["sampler_gap_max"] for record in records], trainings.log()[before:]
+    gaps = gaps_of(folder)
+    assert len(gaps) == 2
+    return gaps, trainings.log()[before:]
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,17 @@
 """A vLLM server with an engine process of its own, given weights through vLLM's interface for their transfer."""
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import transformers
+from processes import weight_server
 from rationale_rm.engine import EngineError
-from rationale_rm.engine.gloo import SERVER_ARGUMENTS
 from rationale_rm.rollout import VllmServerRollouts
+from training import CLOSE
 
 from benches import tiny_model
-from benches.vllm_server import VllmServer
 
-CLOSE = 1e-3
 PROMPTS = [
     [{"role": "user", "content": "Which response is better, and why?"}],
     [{"role": "user", "content": "The human list names the year, the sum and the missing unit. " * 20}],
@@ -30,13 +27,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(folder, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLLM_SERVER_DEV_MODE", "1")
-        log = tmp_path_factory.mktemp("vllm") / "server.log"
-        with VllmServer(
-            folder, log=log, python=Path(sys.executable), max_model_len=512, options=SERVER_ARGUMENTS
-        ) as running:
-            yield running
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    with weight_server(folder, log, max_model_len=512) as running:
+        yield running
 
 
 @pytest.fixture

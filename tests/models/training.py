@@ -9,8 +9,31 @@ import sys
 from pathlib import Path
 
 from rationale_rm.train.recipe import Recipe
+from rationale_rm.train.tracking import read_metrics
 
 DRIVER = Path(__file__).with_name("train_driver.py")
+
+
+CLOSE = 1e-3
+"""So far may a sampler's log-probabilities be from the trainer's."""
+WITH_VLLM = {
+    "train": {"steps": 2},
+    "rollout": {"engine": "vllm", "prompts": 3, "samples": 4, "max_tokens": 48},
+    "reward": {"mode": "sum", "format_penalty": 0.5},
+    "optimiser": {"mini_batch": 3, "lr": 3e-3},
+    "output": {"save_every": None, "samples_every": None},
+}
+"""Sections of a recipe whose every step changes the weights that vLLM samples with."""
+
+
+def gaps_of(folder):
+    """The largest distance of the sampler's log-probabilities from the trainer's, in each step of a run, all of which
+    have changed the weights.
+    """
+    records = read_metrics(folder, "grpo")
+    assert [record["step"] for record in records] == list(range(1, len(records) + 1))
+    assert all(record["grad_norm"] > 0 for record in records)
+    return [record["sampler_gap_max"] for record in records]
 
 
 def recipe(folder, **sections):

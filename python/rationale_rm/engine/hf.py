@@ -11,7 +11,7 @@ from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 
 
 class HfEngine:
@@ -39,13 +39,9 @@ class HfEngine:
         template_options: Mapping[str, Any] | None = None,
         **options: Any,
     ):
-        try:
+        with needs("train", "torch", "transformers"):
             import torch
             import transformers
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "transformers"):
-                raise
-            raise MissingExtraError(error.name, "train") from None
         if batch_size < 1:
             raise EngineError(f"batch_size must be at least 1, not {batch_size}")
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None

@@ -13,7 +13,7 @@ from rationale_rm.engine.chat import ChatTokenizer, check
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
 from rationale_rm.engine.vllm_launched import Launched
 from rationale_rm.engine.vllm_reload import forget_half_loaded, pack_experts, quiet_about_rotary
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 
 # What vLLM needs in this process, unless the user has set it: the model in this process and not in a worker, so
 # that `apply_model` reaches it, and a log that leaves the terminal to the caller.
@@ -49,17 +49,13 @@ class VllmEngine:
         template_options: Mapping[str, Any] | None = None,
         **options: Any,
     ):
-        try:
+        with needs("vllm", "torch", "vllm"):
             import torch
 
             on_cpu = not torch.accelerator.is_available()
             for name, value in {**_ENVIRONMENT, **(_CPU_ENVIRONMENT if on_cpu else {})}.items():
                 os.environ.setdefault(name, value)
             import vllm
-        except ModuleNotFoundError as error:
-            if error.name not in ("torch", "vllm"):
-                raise
-            raise MissingExtraError(error.name, "vllm") from None
         self._vllm = vllm
         tensor_parallel = options.get("tensor_parallel_size", 1)
         self._launched = Launched(tensor_parallel)

@@ -3,14 +3,10 @@
 See docs/grpo.md for the equations side by side and for how a loop uses them.
 """
 
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 
-try:
+with needs("train", "torch"):
     import torch  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise MissingExtraError("torch", "train") from None
 
 from rationale_rm.grpo.denominators import Denominators, counted
 from rationale_rm.grpo.logprobs import token_logprobs

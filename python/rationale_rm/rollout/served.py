@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from rationale_rm.engine import EngineError
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 
 DEV_MODE: Final = "start it with VLLM_SERVER_DEV_MODE=1 and the arguments of rationale_rm.engine.gloo.SERVER_ARGUMENTS"
 
@@ -65,10 +65,6 @@ def check_takes_weights(client: Any, base_url: str) -> None:
 
 
 def _library() -> Any:
-    try:
+    with needs("judge", "openai"):
         import openai
-    except ModuleNotFoundError as error:
-        if error.name != "openai":
-            raise
-        raise MissingExtraError("openai", "judge") from None
     return openai

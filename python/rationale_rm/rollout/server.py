@@ -9,10 +9,9 @@ from typing import Any
 from rationale_rm.engine import EngineError, Message, Sampling
 from rationale_rm.engine.chat import ChatTokenizer
 from rationale_rm.rollout.served import DEV_MODE, errors, open_client, served_model, weight_routes
-from rationale_rm.rollout.taken import to_the_end
 from rationale_rm.rollout.transfer import WeightSender
 from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
-from rationale_rm.rollout.weights import checkpoint_weights
+from rationale_rm.rollout.weights import checkpoint_weights, to_the_end
 
 
 class VllmServerRollouts:
@@ -20,9 +19,9 @@ class VllmServerRollouts:
 
     The server runs the model `name` (None: the only one that it serves) with ``engine.gloo.SERVER_ARGUMENTS`` and
     ``VLLM_SERVER_DEV_MODE=1``; `tokenizer` is that model's, `template_options` go to its chat template. `max_model_len`
-    bounds prompt and answer together (default: the server's own limit). `address` is an
-    address of this machine that the server's workers can reach. Up to `concurrency` groups are under way at a time, and
-    what does not come within `seconds` has failed. Connects at once and raises `EngineError` where that fails.
+    bounds prompt and answer together (default: the server's own limit). `address` is an address of this machine that
+    the server's workers can reach. Up to `concurrency` groups are under way at a time, and what does not come within
+    `seconds` has failed. Connects at once and raises `EngineError` where that fails.
 
     Of several processes that sample from one server all but one are made with ``sends=False``: these take their part in
     gathering the weights, and send none.

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from rationale_rm.engine import EngineError, Generation, Message, VllmEngine
-from rationale_rm.rollout.taken import to_the_end
 from rationale_rm.rollout.types import Completion, GroupsOfRows, OnGroup, row_seed, sampling_of
-from rationale_rm.rollout.weights import checkpoint_weights
+from rationale_rm.rollout.weights import checkpoint_weights, to_the_end
 
 
 class VllmRollouts:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from rationale_rm.engine import EngineError
 from rationale_rm.rollout.sharded import whole
+
+T = TypeVar("T")
 
 
 def unwrapped(model: Any) -> Any:
@@ -46,6 +49,18 @@ def checkpoint_weights(model: Any) -> Iterator[tuple[str, Any]]:
         for _, layer in itertools.groupby(_merged(module), key=lambda named: _layer(named[0])):
             # transformers holds some weights in another form than checkpoints do, such as all experts in one tensor
             yield from revert_weight_conversion(module, dict(layer)).items()
+
+
+@contextlib.contextmanager
+def to_the_end(weights: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Takes what is left of `weights` at the end, also after a failure: processes that gather them together would wait
+    for this one.
+    """
+    try:
+        yield weights
+    finally:
+        for _ in weights:
+            pass
 
 
 def _layer(name: str) -> str:

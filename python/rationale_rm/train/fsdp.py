@@ -13,12 +13,14 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
+from rationale_rm.train.weights import names_in_model
+
 
 def model_state(module: Any) -> dict[str, Any]:
     """See `weights.model_state`."""
     found = get_model_state_dict(module, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
-    once = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}  # of tied weights the first name
-    return {name.removeprefix("model."): weight for name, weight in found.items() if name in once}
+    names = names_in_model(module)
+    return {names[name]: weight for name, weight in found.items() if name in names}
 
 
 def optimiser_state(module: Any, optimiser: Any) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ import torch
 from rationale_rm._core import RationaleError
 from rationale_rm.engine import EngineError
 from rationale_rm.engine.chat import ChatTokenizer
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 from rationale_rm.grpo import token_logprobs
 from rationale_rm.rollout import unwrapped
 from rationale_rm.train import packing
@@ -116,12 +116,8 @@ def load(path: str, recipe: Recipe, *, adapters: str | os.PathLike[str] | None =
 
 
 def _with_adapters(model: Any, recipe: Recipe, adapters: str | os.PathLike[str] | None) -> Any:
-    try:
+    with needs("train", "peft"):
         import peft
-    except ModuleNotFoundError as error:
-        if error.name != "peft":
-            raise
-        raise MissingExtraError("peft", "train") from None
     lora = recipe.model.lora
     assert lora is not None
     if adapters is not None:

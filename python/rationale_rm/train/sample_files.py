@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 from rationale_rm.train.tracking import finite
 
 SAMPLES: Final = "samples"
@@ -60,13 +60,9 @@ def check_samples() -> None:
 
 
 def _parquet() -> tuple[Any, Any]:
-    try:
+    with needs("train", "pyarrow"):
         import pyarrow
         import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise
-        raise MissingExtraError("pyarrow", "train") from None
     return pyarrow, pyarrow.parquet
 
 

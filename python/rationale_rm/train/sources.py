@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from rationale_rm._core import RationaleError
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 from rationale_rm.judge.hub import ANSWERS_WITHIN
 
 if TYPE_CHECKING:
@@ -112,11 +112,7 @@ def _fetched(source: str) -> str:
 
 
 def _hub() -> Any:
-    try:
+    with needs("train", "huggingface_hub"):
         import huggingface_hub
         import huggingface_hub.errors
-    except ModuleNotFoundError as error:
-        if error.name != "huggingface_hub":
-            raise
-        raise MissingExtraError("huggingface_hub", "train") from None
     return huggingface_hub

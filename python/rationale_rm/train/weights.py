@@ -49,6 +49,12 @@ def trained(module: Any) -> Iterator[tuple[str, Any]]:
             yield name.removeprefix("module."), weight
 
 
+def names_in_model(policy: Any) -> dict[str, str]:
+    """The names of a policy's weights and buffers → those in its model; of tied weights the first one."""
+    names = (name for name, _ in (*policy.named_parameters(), *policy.named_buffers()))
+    return {name: name.removeprefix("model.") for name in names}
+
+
 def _spread_by(module: Any) -> Any:
     """The module of this package that knows how the weights of `module` are spread; None where they are not."""
     for weight in module.parameters():

@@ -16,18 +16,14 @@ from typing import Any
 import accelerate
 import torch
 
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 from rationale_rm.rollout import unwrapped
 from rationale_rm.rollout.sharded import whole
 from rationale_rm.train.run import TrainingError
-from rationale_rm.train.weights import trained
+from rationale_rm.train.weights import names_in_model, trained
 
-try:
+with needs("deepspeed", "deepspeed"):
     import deepspeed
-except ModuleNotFoundError as error:
-    if error.name != "deepspeed":
-        raise
-    raise MissingExtraError("deepspeed", "deepspeed") from None
 
 
 class ZeroAccelerator(accelerate.Accelerator):  # type: ignore[misc]
@@ -101,15 +97,15 @@ class ZeroOptimiser:
 def model_state(engine: Any) -> dict[str, Any]:
     """See `weights.model_state`."""
     policy = engine.module
-    once = {name for name, _ in (*policy.named_parameters(), *policy.named_buffers())}  # of tied weights the first name
+    names = names_in_model(policy)
     first = torch.distributed.get_rank() == 0
     found = {}
     for name, weight in policy.state_dict(keep_vars=True).items():
-        if name not in once:
+        if name not in names:
             continue
         with whole([weight]):
             if first:
-                found[name.removeprefix("model.")] = weight.detach().cpu().clone()
+                found[names[name]] = weight.detach().cpu().clone()
     return found
 
 

@@ -9,15 +9,11 @@
 shipped recipe, follows ``extends``, applies overrides, and says what is wrong with file, line and key.
 """
 
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.extras import needs
 
-try:
+with needs("train", "pydantic", "yaml"):
     import pydantic  # noqa: F401
     import yaml  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name not in ("pydantic", "yaml"):
-        raise
-    raise MissingExtraError({"yaml": "PyYAML"}.get(error.name, error.name), "train") from None
 
 from rationale_rm.train.recipe.checks import remarks
 from rationale_rm.train.recipe.faults import RecipeError
