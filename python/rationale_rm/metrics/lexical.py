@@ -24,8 +24,10 @@ def match_lexical(pairs: Sequence[Pair], answers: Sequence[Critique], settings: 
     judged = [replace(answers[row], reasons=(answers[row].reasons or ())[:cut]) for row in rows]
     requests = match_requests(by_id, judged)
     results = LexicalJudge(settings.scorer).answer(requests)
+    failed = [0] * len(answers)
     for row, result in zip(rows, results, strict=True):
         if not result.answered:
+            failed[row] = 1
             status[row] = result.statuses[0].name.lower() if result.statuses else "judge_error"
     answered = [at for at, result in enumerate(results) if result.answered]
     batch = match_results(
@@ -34,4 +36,4 @@ def match_lexical(pairs: Sequence[Pair], answers: Sequence[Critique], settings: 
         [len(requests[at].reasons) for at in answered],
         policy="reference" if settings.mode == "reference" else "one_to_one",
     )
-    return scored_matches(batch, [rows[at] for at in answered], status, len(results) - len(answered), settings)
+    return scored_matches(batch, [rows[at] for at in answered], status, failed, settings)
