@@ -167,9 +167,9 @@ def score(
     with the best one.
     """
     where = Engine(engine, workers, parts)
-    where.check()
     targets = {"--json": json_path, "--csv": csv_path, "--samples": samples_path}
     files = output.inputs_and_targets(files, targets)
+    where.check(files)
     settings = Settings(
         judge=judge or "recorded",
         mode=mode,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
@@ -79,11 +80,19 @@ class Engine:
     workers: int | None = None
     parts: str | None = None
 
-    def check(self) -> None:
-        """Leaves the program for options that say nothing to this engine."""
+    def check(self, files: Sequence[str]) -> None:
+        """Leaves the program for options that say nothing to this engine, and for a folder that cannot be used."""
         for option, value in (("--workers", self.workers), ("--parts", self.parts)):
             if self.name != "ray" and value is not None:
                 output.fail(f"{option} is an option of --engine ray", output.USAGE)
+        if self.parts is None:
+            return
+        folder = os.path.realpath(self.parts)
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            output.fail(f"--parts {self.parts} is a file", output.USAGE)
+        within = [file for file in files if os.path.realpath(file).startswith(folder + os.sep)]
+        if within:
+            output.fail(f"--parts {self.parts} holds the input file {within[0]}", output.USAGE)
 
     def load(
         self,

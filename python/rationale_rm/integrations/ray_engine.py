@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from rationale_rm import RationaleError, __version__
+from rationale_rm._core import RationaleError, __version__
 from rationale_rm.data import STDIN
 from rationale_rm.extras import needs
 from rationale_rm.integrations.ray_lines import Scoring, score_file
@@ -24,7 +26,7 @@ from rationale_rm.integrations.ray_merge import ScoredData
 PARTS_VERSION: Final = 1
 """Of the tables of `ray_lines`: parts of another version are not taken for done."""
 TRIES: Final = 5
-"""How many workers in a row may die as they start."""
+"""How often a file is begun again when its worker dies: one that kills every worker must not go round for ever."""
 STORE_BYTES: Final = 512 << 20
 """Object store of a local cluster: it holds figures of files that are under way."""
 
@@ -51,7 +53,8 @@ def score_files(
 
     Raises `JoinError` where lines would have to be joined, `EngineError` when Ray gives up, `MissingExtraError`.
     """
-    import pyarrow.parquet as pq
+    with needs("ray", "pyarrow", "pyarrow.parquet"):
+        import pyarrow.parquet as pq
 
     if STDIN in files:
         raise EngineError("--engine ray reads files, not standard input: its workers are other processes")
@@ -146,11 +149,10 @@ def _scored(
     import pyarrow.parquet as pq
     import ray
     from ray.data import ActorPoolStrategy
-    from ray.data.exceptions import ExecutionTimeoutError
     from ray.exceptions import RayError
 
     done: set[int] = set()
-    with _as_needed():
+    with _quiet():
         items = ray.data.from_items([{"file": at} for at in todo], override_num_blocks=len(todo))
         scored = items.map_batches(
             FileScorer,
@@ -159,7 +161,9 @@ def _scored(
             batch_format="numpy",
             compute=ActorPoolStrategy(size=workers),
             num_cpus=1,
-        )  # Ray Data restarts workers and runs their tasks again as often as it takes, by default
+            max_restarts=-1,
+            max_task_retries=TRIES,
+        )
         try:
             for row in scored.iter_rows():
                 at = int(row["file"])
@@ -167,7 +171,7 @@ def _scored(
                     raise EngineError(f"Ray gave {paths[at]} twice")
                 done.add(at)
                 yield at, pq.read_table(folder / names[at]) if folder else pa.ipc.open_stream(row["rows"]).read_all()
-        except (RayError, ExecutionTimeoutError) as error:
+        except RayError as error:
             raise EngineError(f"Ray gave up after {len(done)} of {len(todo)} files: {_cause(error)}") from error
     if done != {*todo}:
         raise EngineError(f"Ray lost {len(todo) - len(done)} of {len(todo)} files")
@@ -213,21 +217,19 @@ def _cluster(workers: int | None) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _as_needed() -> Iterator[None]:
-    """Ray Data without progress bars and plans on the terminal, and with workers that may die as they start."""
+def _quiet() -> Iterator[None]:
+    """No progress bars, plans and deprecations of Ray Data on the terminal meanwhile."""
     from ray.data import DataContext
 
-    context = DataContext.get_current()
-    changes = {
-        "enable_progress_bars": False,
-        "print_on_execution_start": False,
-        "max_consecutive_actor_init_deaths": TRIES,
-    }
-    kept = {name: getattr(context, name) for name in changes}
-    for name, value in changes.items():
-        setattr(context, name, value)
+    context, logger = DataContext.get_current(), logging.getLogger("ray.data")
+    kept = context.enable_progress_bars, context.print_on_execution_start, logger.level
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            # The retries have no other place yet; the extra ends before the version that drops this one.
+            warnings.filterwarnings("ignore", message=".*ray_remote_args")
+            yield
     finally:
-        for name, value in kept.items():
-            setattr(context, name, value)
+        context.enable_progress_bars, context.print_on_execution_start = kept[:2]
+        logger.setLevel(kept[2])

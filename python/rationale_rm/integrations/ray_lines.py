@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rationale_rm import _core as core
 from rationale_rm.data import BadLine, LabelScale, Row, read_line, read_rows, record_names, superseded_by
 from rationale_rm.extras import needs
-from rationale_rm.metrics import METRICS, AnswerRows, Settings, score_rows
+from rationale_rm.metrics import METRICS, AnswerRows, Asked, Settings, score_rows
 from rationale_rm.types import VERDICT_TEXTS, Pair
 
 CHUNK: Final = 2048
@@ -95,8 +95,8 @@ def score_file(path: str, scoring: Scoring) -> Any:
     return whole.replace_schema_metadata({"n_lines": str(n_lines)})
 
 
-def score_lines(items: Iterable[Row | BadLine], scoring: Scoring) -> Any:
-    """Decoded lines as a `pyarrow.Table` of scored rows, sorted by line and model."""
+def score_lines(items: Iterable[Row | BadLine], scoring: Scoring, *, asked: Asked | None = None) -> Any:
+    """Decoded lines as a `pyarrow.Table` of scored rows, sorted by line and model. `asked`: see `score_rows`."""
     import pyarrow as pa
 
     apart: list[dict[str, Any]] = []
@@ -121,12 +121,12 @@ def score_lines(items: Iterable[Row | BadLine], scoring: Scoring) -> Any:
                 apart.append({"line": item.line, "kind": NO_ANSWER, "domain": read.domain, "label": label, **facts})
     tables = [pa.Table.from_pylist(apart, schema=schema())]
     for model in sorted({name for pair in pairs for name in pair.models}):
-        held = [pair for pair in pairs if model in pair.models]
-        rows = score_rows(held, model, scoring.settings)
-        columns = {**_columns(rows, scoring.settings), **_answers(held, model)}
-        for name in ("key", "content", "references", "facts", "failed"):
-            columns[name] = [about[line][name] for line in columns["line"]]
-        tables.append(pa.table(columns, schema=schema()))
+        for held in _apart([pair for pair in pairs if model in pair.models]):
+            rows = score_rows(held, model, scoring.settings, asked=asked)
+            columns = {**_columns(rows, scoring.settings), **_answers(held, model)}
+            for name in ("key", "content", "references", "facts", "failed"):
+                columns[name] = [about[line][name] for line in columns["line"]]
+            tables.append(pa.table(columns, schema=schema()))
     return pa.concat_tables(tables).unify_dictionaries().sort_by("line")  # stable, so by model too
 
 
@@ -175,6 +175,7 @@ def _columns(rows: AnswerRows, settings: Settings) -> dict[str, Any]:
         return [None if level == core.NO_VERDICT else VERDICT_TEXTS[level] for level in column.tolist()]
 
     matched = rows.matched
+    judges = [(None, None) if judge is None else judge for judge in rows.judges]
     figures = {"oa": rows.outcome(exact=settings.exact), **matched.columns}
     return {
         "kind": [ANSWER] * len(rows),
@@ -189,6 +190,8 @@ def _columns(rows: AnswerRows, settings: Settings) -> dict[str, Any]:
         "answer_status": rows.answer_status,
         "judge_status": matched.status,
         **{name: pa.array(column, from_pandas=True) for name, column in figures.items()},  # NaN is null
+        "judge": [written(name) for name, _ in judges],
+        "stand_in": [written(stand_in) for _, stand_in in judges],
         "n_reasons": rows.n_reasons,
         "n_failed": matched.n_failed,
         "n_dropped": matched.n_dropped,
@@ -207,10 +210,19 @@ def _answers(pairs: list[Pair], model: str) -> dict[str, Any]:
     return {
         "line": [pair.line for pair in pairs],
         "judged": [judge is not None for judge in judges],
-        "judge": [None if judge is None else written(judge.judge) for judge in judges],
-        "stand_in": [None if judge is None else written(judge.stand_in) for judge in judges],
         "answer": [_digest(one) for one in said],
     }
+
+
+def _apart(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Lists in which no id stands twice: scoring finds records by their id."""
+    groups: list[dict[str, Pair]] = []
+    for pair in pairs:
+        group = next((group for group in groups if pair.id not in group), None)
+        if group is None:
+            groups.append(group := {})
+        group[pair.id] = pair
+    return [list(group.values()) for group in groups]
 
 
 def _key(key: tuple[bool, str] | None) -> str | None:

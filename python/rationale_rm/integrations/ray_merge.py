@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rationale_rm import RationaleError
-from rationale_rm._core import NO_VERDICT
+from rationale_rm._core import NO_VERDICT, RationaleError
 from rationale_rm.data import BadLine, has_own_id, share_labels
 from rationale_rm.integrations.ray_lines import ANSWER, BAD, LABEL, levels, original, rows_of, written
 from rationale_rm.metrics import ModelScores, Settings, missing, summarise
@@ -54,10 +53,10 @@ class ScoredData:
         plain = [table.replace_schema_metadata(None) for table in tables]
         self._table = pa.concat_tables(plain).unify_dictionaries().append_column("file", file)
         kept, bad = _that_count(self._table, self.files)
-        self._table = self._table.take(pa.array(kept))
+        self._table = self._table.take(pa.array(kept, pa.int64()))
         _refuse_labels(self._table, self.files)
         records, rows = _records(self._table, self.files)
-        self._table = self._table.take(pa.array(rows))
+        self._table = self._table.take(pa.array(rows, pa.int64()))
         faults = self._share(records)
         self.bad = (*bad, *faults)
         self.n_records = len(records)

@@ -35,7 +35,7 @@ from rationale_rm.metrics.results import (
     Scorer,
     Settings,
 )
-from rationale_rm.metrics.rows import AnswerRows, score_rows, together
+from rationale_rm.metrics.rows import AnswerRows, Asked, score_rows, together
 
 __all__ = [
     "LEXICAL_NOTE",
@@ -47,6 +47,7 @@ __all__ = [
     "REFERENCE_LIMIT",
     "REFERENCE_MAX_REASONS",
     "AnswerRows",
+    "Asked",
     "Comparison",
     "Difference",
     "Favours",

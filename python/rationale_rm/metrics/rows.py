@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rationale_rm import _core as core
 from rationale_rm._core import RationaleError
 from rationale_rm.metrics.critiques import critiques
-from rationale_rm.metrics.lexical import match_lexical
+from rationale_rm.metrics.lexical import Ask, match_asked, match_lexical
 from rationale_rm.metrics.matches import match_none, match_recorded
 from rationale_rm.metrics.results import Matched, Settings
 from rationale_rm.types import Pair
@@ -25,6 +25,16 @@ from rationale_rm.types import Pair
 UNKNOWN: Final = "unknown"
 """Answer status where the data hold neither a verdict nor a transcript."""
 _MATCHERS: Final = {"recorded": match_recorded, "lexical": match_lexical, "none": match_none}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A judge that is asked while rows are scored."""
+
+    ask: Ask
+    name: str
+    stand_in: str | None = None
+    """What to say of it when it is no LLM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +99,22 @@ class AnswerRows:
         )
 
 
-def score_rows(pairs: Sequence[Pair], model: str, settings: Settings) -> AnswerRows:
-    """Reads, matches and scores the answers of `model`, one row for each of `pairs` that holds one, in their order."""
+def score_rows(pairs: Sequence[Pair], model: str, settings: Settings, *, asked: Asked | None = None) -> AnswerRows:
+    """Reads, matches and scores the answers of `model`, one row for each of `pairs` that holds one, in their order.
+
+    A judge that is `asked` stands in for what ``settings.judge`` names.
+    """
     answers = critiques(pairs, model, format=settings.format, policy=settings.policy)
     held = [pair for pair in pairs if model in pair.models]
     judges: list[tuple[str | None, str | None] | None] = [None] * len(held)
-    if settings.judge == "recorded":
-        found = [pair.models[model].judge for pair in held]
-        judges = [None if judge is None else (judge.judge, judge.stand_in) for judge in found]
+    if asked is not None:
+        judges = [(asked.name, asked.stand_in)] * len(held)
+        matched = match_asked(asked.ask, held, answers, settings)
+    else:
+        matched = _MATCHERS[settings.judge](held, answers, settings)
+        if settings.judge == "recorded":
+            found = [pair.models[model].judge for pair in held]
+            judges = [None if judge is None else (judge.judge, judge.stand_in) for judge in found]
     return AnswerRows(
         model=model,
         ids=tuple(pair.id for pair in held),
@@ -108,7 +126,7 @@ def score_rows(pairs: Sequence[Pair], model: str, settings: Settings) -> AnswerR
         verdict=np.array([core.NO_VERDICT if c.verdict is None else c.verdict for c in answers], dtype=np.int8),
         answer_status=tuple(UNKNOWN if c.status is None else c.status.name.lower() for c in answers),
         n_reasons=np.array([-1 if c.reasons is None else len(c.reasons) for c in answers], dtype=np.int64),
-        matched=_MATCHERS[settings.judge](held, answers, settings),
+        matched=matched,
         judges=tuple(judges),
     )
 
