@@ -1,5 +1,7 @@
+# ruff: noqa: E402 - Ray reads the environment as it is imported
 """Ray itself, a local cluster of two workers: rows and figures are those of one process, whatever is killed."""
 
+import contextlib
 import json
 import os
 import random
@@ -10,7 +12,7 @@ import tempfile
 import threading
 import time
 
-# Ray reads these as it is imported. A socket's path may have 107 characters, which pytest's folders leave too few of.
+# A socket's path may have 107 characters, which pytest's folders leave too few of.
 _FOLDER = tempfile.TemporaryDirectory(prefix="ray-")
 os.environ["RAY_TMPDIR"] = _FOLDER.name
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # everything listens on the loopback address
@@ -98,6 +100,16 @@ def finished(parts):
     return sorted(path for path in parts.glob("*.parquet")) if parts.exists() else []
 
 
+def end(process, children):
+    """Ends a run and what it started: of a killed run Ray's own processes take minutes to notice."""
+    process.kill()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(children, timeout=60)
+    process.communicate()
+
+
 def until(condition, process, seconds=240):
     """Waits for something that happens while the process runs."""
     end = time.monotonic() + seconds
@@ -113,6 +125,7 @@ def test_a_killed_worker_and_a_killed_run_change_nothing(shards, alone, tmp_path
     out, parts = tmp_path / "out", tmp_path / "parts"
     run = command(shards, out, "--engine", "ray", "--workers", 2, "--parts", parts)
     first = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    everything = []
     try:
         until(lambda: finished(parts), first)
         everything = psutil.Process(first.pid).children(recursive=True)
@@ -128,11 +141,8 @@ def test_a_killed_worker_and_a_killed_run_change_nothing(shards, alone, tmp_path
         at_kill = len(finished(parts))
         until(lambda: len(finished(parts)) > at_kill + 4, first)
         first.send_signal(signal.SIGKILL)
-        first.communicate()
-        psutil.wait_procs(everything, timeout=60)
     finally:
-        first.kill()
-    assert not [process for process in everything if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        end(first, everything)
     done_before = {path: path.stat().st_mtime_ns for path in finished(parts)}
     assert 0 < len(done_before) < SHARDS
     assert all(pq.read_table(path).num_rows for path in done_before)
@@ -140,11 +150,13 @@ def test_a_killed_worker_and_a_killed_run_change_nothing(shards, alone, tmp_path
     second = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         until(lambda: len(finished(parts)) > len(done_before), second)
+        everything = psutil.Process(second.pid).children(recursive=True)
         workers_of(second)[0].send_signal(signal.SIGKILL)
         assert len(finished(parts)) < SHARDS + 1, "the worker was killed too late to tell"
         stdout, stderr = second.communicate(timeout=300)
+        assert not psutil.wait_procs(everything, timeout=60)[1], "a run that ends leaves nothing behind"
     finally:
-        second.kill()
+        end(second, everything)
     done = subprocess.CompletedProcess(run, second.returncode, stdout, stderr)
     assert done.returncode == 0, stderr
     assert_identical(out, done, alone)

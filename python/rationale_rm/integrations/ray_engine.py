@@ -29,6 +29,14 @@ TRIES: Final = 5
 """How often a file is begun again when its worker dies: one that kills every worker must not go round for ever."""
 STORE_BYTES: Final = 512 << 20
 """Object store of a local cluster: it holds figures of files that are under way."""
+LOCAL: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+"""Environment of a local cluster, where it says nothing else; Ray reads it as it is imported. The second, made for
+other systems, gives the node the loopback address, so that nothing listens beyond it; the third keeps the terminal
+ours."""
 
 
 class EngineError(RationaleError):
@@ -190,10 +198,8 @@ def _cluster(workers: int | None) -> Iterator[int]:
     """A connection to a cluster, and the number of workers to use."""
     address = os.environ.get("RAY_ADDRESS")
     if not address:
-        # Ray reads both as it is imported. Under the second, made for other systems, a cluster is of one machine: its
-        # node has the loopback address, and nothing listens beyond it.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        for name, value in LOCAL.items():
+            os.environ.setdefault(name, value)
     with needs("ray", "ray", "pyarrow", "pandas"):
         import ray
         import ray.data
@@ -201,14 +207,16 @@ def _cluster(workers: int | None) -> Iterator[int]:
     if own and address:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     elif own:
-        ray.init(
-            address="local",
-            num_cpus=workers or os.cpu_count(),
-            include_dashboard=False,
-            logging_level="ERROR",
-            log_to_driver=False,
-            object_store_memory=STORE_BYTES,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)  # a tip about accelerators
+            ray.init(
+                address="local",
+                num_cpus=workers or os.cpu_count(),
+                include_dashboard=False,
+                logging_level="ERROR",
+                log_to_driver=False,
+                object_store_memory=STORE_BYTES,
+            )
     try:
         yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     finally:

@@ -65,10 +65,12 @@ def summarise(rows: AnswerRows, settings: Settings, *, n_missing: int) -> ModelS
     clusters = _numbers(rows.source_ids)
 
     def figures(chosen: NDArray[np.bool_]) -> dict[str, Figure]:
-        return {
-            name: _figure(name, columns[name], clusters, chosen & (labelled if name == "oa" else judged), settings)
-            for name in METRICS
-        }
+        found: dict[str, Figure] = {}
+        for name in METRICS:
+            which = chosen & (labelled if name == "oa" else judged)
+            # Recall is RC under another name, and an interval over many rows takes its time.
+            found[name] = found["rc"] if name == "recall" else _figure(name, columns[name], clusters, which, settings)
+        return found
 
     return ModelScores(
         model=rows.model,
