@@ -469,7 +469,7 @@ def reward_overhead(rounds: int) -> list[Entry]:
 def ray_score(rounds: int) -> list[Entry]:
     from benches import ray_score
 
-    found = ray_score.measure(ray_score.ROWS if rounds >= 5 else ray_score.FEW_ROWS)
+    found = ray_score.measure_apart(ray_score.ROWS if rounds >= 5 else ray_score.FEW_ROWS)
     note = (
         f"{found.rows:,} rows of match ({found.size / 1e6:.0f} MB of Parquet in {found.parts} files) to figures and "
         "rows; ours: --engine ray, 2 workers of one thread, one of them killed (SIGKILL) when "

@@ -1,15 +1,18 @@
 """A million rows scored by Ray with two workers, one of which is killed midway, and by one process.
 
-python -m benches.ray_score [ROWS] writes the rows, runs both and prints the rows a second; both must write the same.
+python -m benches.ray_score [ROWS], in an environment with Ray, writes the rows, runs both and prints the rows a second;
+both must write the same.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ class Found:
     alone: float
     parts_at_kill: int
     parts: int
-    memory: tuple[float, float]
+    memory: Sequence[float]
     """Peak memory in GB of the process that gives the figures: Ray's driver, and the single process."""
 
 
@@ -106,7 +109,7 @@ def _cells(rng: np.random.Generator, n_references: int, n_reasons: int) -> list[
 
 def _command(data: Path, out: Path, *options: str) -> list[str]:
     targets = ["--json", f"{out}.json", "--samples", f"{out}.parquet", "--quiet", "--n-resamples", str(RESAMPLES)]
-    return [str(PYTHON), "-m", "rationale_rm.cli", "score", str(data), *targets, *options]
+    return [sys.executable, "-m", "rationale_rm.cli", "score", str(data), *targets, *options]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> float:
@@ -142,8 +145,6 @@ def _same(a: Path, b: Path) -> bool:
 
 
 def measure(n_rows: int) -> Found:
-    if not PYTHON.exists():
-        raise RuntimeError(f"there is no {PYTHON}: make {PYTHON.parents[1]}/.installed")
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as name:  # Ray's sockets need a short path
         folder = Path(name)
         data, parts = folder / "in", folder / "parts"
@@ -165,8 +166,20 @@ def measure(n_rows: int) -> Found:
         return Found(n_rows, size, ray, alone, at_kill, n_rows // SHARD, (memory_ray, memory_alone))
 
 
+def measure_apart(n_rows: int) -> Found:
+    """`measure` in the environment that has Ray."""
+    if not PYTHON.exists():
+        raise RuntimeError(f"there is no {PYTHON}: make {PYTHON.parents[1]}/.installed")
+    command = [str(PYTHON), "-m", "benches.ray_score", str(n_rows), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return Found(**json.loads(done.stdout))
+
+
 def main() -> None:
     found = measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS)
+    if "--json" in sys.argv:
+        print(json.dumps(asdict(found)))
+        return
     print(
         f"{found.rows:,} rows, {found.size / 1e6:.0f} MB, a worker killed at {found.parts_at_kill}/{found.parts} files"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
@@ -117,7 +119,8 @@ class Engine:
         def on_file(n_done: int) -> None:
             progress.update(f"scored {n_done:,} of {output.count(len(files), 'file')}")
 
-        with reading(progress):
+        # Ray tells of lost workers on standard output, which is for the figures.
+        with reading(progress), contextlib.redirect_stdout(sys.stderr):
             try:
                 found = score_files(
                     files,
