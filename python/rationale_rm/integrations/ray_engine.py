@@ -110,23 +110,31 @@ class FileScorer:
         self.paths, self.names, self.scoring, self.folder = paths, names, scoring, folder
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """``{"file": [number]}`` → that and ``"rows"``: the table in Arrow's stream format, empty when it lies in the
-        folder of parts.
+        """``{"file": [number]}`` → that, ``"rows"``: the table in Arrow's stream format, empty when it lies in the
+        folder of parts, and ``"error"``: why there is none, empty where there is.
         """
+        found: dict[str, list[Any]] = {"file": batch["file"].tolist(), "rows": [], "error": []}
+        for at in found["file"]:
+            rows, error = b"", ""
+            try:
+                rows = self._score(at)
+            except (OSError, RationaleError) as fault:  # as text: Ray keeps little of an exception
+                error = f"{type(fault).__name__}: {fault}"
+            found["rows"].append(rows)
+            found["error"].append(error)
+        return found
+
+    def _score(self, at: int) -> bytes:
         import pyarrow as pa
 
-        rows = []
-        for at in batch["file"].tolist():
-            table = score_file(self.paths[at], self.scoring)
-            if self.folder is not None:
-                write_whole(table, self.folder / self.names[at])
-                rows.append(b"")
-                continue
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, table.schema) as stream:
-                stream.write_table(table)
-            rows.append(sink.getvalue().to_pybytes())
-        return {"file": batch["file"].tolist(), "rows": rows}
+        table = score_file(self.paths[at], self.scoring)
+        if self.folder is not None:
+            write_whole(table, self.folder / self.names[at])
+            return b""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
 
 
 def write_whole(table: Any, path: Path) -> None:
@@ -175,6 +183,8 @@ def _scored(
         try:
             for row in scored.iter_rows():
                 at = int(row["file"])
+                if row["error"]:
+                    raise EngineError(f"a worker could not score {paths[at]}: {row['error']}")
                 if at in done:
                     raise EngineError(f"Ray gave {paths[at]} twice")
                 done.add(at)
