@@ -243,8 +243,7 @@ def _facts(pair: Pair) -> dict[str, Any]:
 
 
 def _digest(value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST).digest()
+    return hashlib.blake2b(repr(value).encode("utf-8", "backslashreplace"), digest_size=_DIGEST).digest()
 
 
 def written(text: str | None) -> str | None:
