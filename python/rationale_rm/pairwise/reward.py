@@ -70,11 +70,14 @@ class PairwiseReward:
         for name, value, kind in (("schedule", schedule, Schedule), ("aggregation", aggregation, Aggregation)):
             if value not in get_args(kind):
                 raise core.RationaleError(f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}")
-        if budget is not None and not (budget >= 1 if isinstance(budget, int) else 0 < budget <= 1):
+        in_range = budget is None or (budget >= 1 if isinstance(budget, int) else 0 < budget <= 1)
+        if not in_range or isinstance(budget, bool):
             raise core.RationaleError(f"budget is {budget}: expected a number of comparisons, or a share up to 1.0")
         if not 0 <= max_failure_rate <= 1:
             raise core.RationaleError(f"max_failure_rate is {max_failure_rate}: expected 0 to 1")
-        core.bradley_terry([0, 1], [0], [1], [1.0], 2, weights=[strong], prior_std=prior_std)  # raises out of range
+        if not 0.001 <= strong <= 1000:  # what the core takes for a weight
+            raise core.RationaleError(f"strong is {strong}: expected 0.001 to 1000")
+        core.bradley_terry([0], [], [], [], [], prior_std=prior_std)  # raises for one out of range
         self.comparer = comparer
         self.schedule: Schedule = schedule
         self.aggregation: Aggregation = aggregation
@@ -129,7 +132,9 @@ class PairwiseReward:
         self, entries: Sequence[_Entry], responses: Sequence[str | None], numbers: Sequence[int] | None
     ) -> PairwiseBatch:
         playing = [entry.group for entry in entries]
-        await tournament.play(playing, self.comparer, self.schedule, self.strong)
+        n_round_robin = sum(_pairs(len(group.players)) for group in playing)
+        ceiling = self.max_failure_rate * n_round_robin  # beyond it the batch has failed, however many are asked
+        await tournament.play(playing, self.comparer, self.schedule, strong=self.strong, max_missing=ceiling)
         score = np.full(len(responses), np.nan)
         comparisons = np.zeros(len(responses), dtype=np.int64)
         group = np.zeros(len(responses), dtype=np.int64)
@@ -156,7 +161,7 @@ class PairwiseReward:
             comparisons=comparisons,
             errors=tuple(errors),
             played=tuple(played),
-            n_round_robin=sum(_pairs(len(entry.group.players)) for entry in entries),
+            n_round_robin=n_round_robin,
         )
         self._check(batch)
         return batch
