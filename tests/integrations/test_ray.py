@@ -206,15 +206,14 @@ def test_a_file_whose_worker_always_dies_ends_the_run(cluster, tmp_path):
     """A pipe says when a worker reads: it is killed each time."""
     pipe = tmp_path / "a.jsonl"
     os.mkfifo(pipe)
-    deaths = []
+    deaths, stop = [], threading.Event()
 
     def kill_readers():
-        while True:
+        while not stop.is_set():
             writing = os.open(pipe, os.O_WRONLY)  # waits for a reader
-            readers = workers_of(psutil.Process())
-            if not readers:
-                os.close(writing)
-                return
+            readers = []
+            while not readers and not stop.wait(0.05):
+                readers = workers_of(psutil.Process())
             for worker in readers:
                 worker.kill()
             psutil.wait_procs(readers)
@@ -223,11 +222,14 @@ def test_a_file_whose_worker_always_dies_ends_the_run(cluster, tmp_path):
 
     killer = threading.Thread(target=kill_readers, daemon=True)
     killer.start()
-    with pytest.raises(EngineError, match=r"gave up after 0 of 1 files"):
-        score_files([str(pipe)], Scoring(), workers=1)
-    assert deaths == [1] * (TRIES + 1)
-    with contextlib.closing(open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb")):
-        killer.join(timeout=60)
+    try:
+        with pytest.raises(EngineError, match=r"gave up after 0 of 1 files"):
+            score_files([str(pipe)], Scoring(), workers=1)
+        assert deaths == [1] * (TRIES + 1)
+    finally:
+        stop.set()
+        with contextlib.closing(open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb")):
+            killer.join(timeout=60)
 
 
 def test_a_file_that_workers_cannot_read_ends_the_run(cluster, shards, tmp_path):
