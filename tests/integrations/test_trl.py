@@ -62,7 +62,7 @@ def trainer(model_path, tokenizer, tmp_path):
                     tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
                     for prompt in prompts
                 ]
-            ids = [tokenizer(text).input_ids + [tokenizer.eos_token_id] for text in texts]
+            ids = [[*tokenizer(text).input_ids, tokenizer.eos_token_id] for text in texts]
             return {
                 "prompt_ids": [tokenizer(prompt).input_ids for prompt in prompts],
                 "completion_ids": ids,
@@ -191,7 +191,7 @@ def test_a_step_without_a_judge_changes_nothing(trainer, cases):
 def test_an_outage_stops_the_training(trainer, cases, sync):
     made = trainer(cases[:SMALL], trl_reward(RewardSettings(judge=AWAY, attempts=1), sync=sync))
     before = weights(made)
-    with pytest.raises(JudgeFailureError, match="max_failure_rate 0.05"):
+    with pytest.raises(JudgeFailureError, match=r"max_failure_rate 0\.05"):
         made.train()
     assert torch.equal(before, weights(made))
 
