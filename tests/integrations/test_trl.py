@@ -1,4 +1,4 @@
-"""The reward in TRL's own `GRPOTrainer`, on a tiny model on the CPU; the answers of its rollouts are the shared cases."""
+"""The reward in TRL's own `GRPOTrainer`, on a tiny model on the CPU; its rollouts give the answers of the shared cases."""
 
 import asyncio
 import inspect
