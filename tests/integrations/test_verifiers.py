@@ -24,7 +24,7 @@ AWAY = {"judge": "openai:m@http://127.0.0.1:9/v1", "attempts": 1, "max_failure_r
 
 @pytest.fixture(autouse=True)
 def found(monkeypatch):
-    """verifiers looks for tasksets and harnesses by the names of modules."""
+    """It looks for tasksets and harnesses by the names of modules."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("KEY", "none")
 
