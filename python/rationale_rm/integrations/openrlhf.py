@@ -27,6 +27,21 @@ LOGS: Final = ("outcome", "malformed", "scored", "scored_rationale", "scored_rc"
 OVERLAP: Final = 16
 """Characters of a prompt that must be found at the start of a query whose prompt was cut."""
 _TRIES: Final = 64
+_ENDS: Final = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "<|return|>",
+    "<|pad|>",
+    "</s>",
+    "<eos>",
+    "<pad>",
+    "<end_of_turn>",
+)
+"""What tokenizers spell the end of an answer by."""
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +89,7 @@ def openrlhf_reward(
 
 
 def responses(queries: Sequence[str], prompts: Sequence[str]) -> list[str]:
-    """The response of each query, prompt and response as one text.
+    """The response of each query, which is prompt and response as one text, without the tokens that end it.
 
     Raises `RationaleError` where a query does not begin with its prompt: scored whole, the form that a prompt shows
     could be taken for the answer.
@@ -86,7 +101,7 @@ def responses(queries: Sequence[str], prompts: Sequence[str]) -> list[str]:
         response = without_prompt(query, prompt)
         if response is None:
             raise RationaleError(f"query {at} does not begin with its prompt, nor with an end of it")
-        found.append(response)
+        found.append(_without_end(response))
     return found
 
 
@@ -111,6 +126,13 @@ def without_prompt(query: str, prompt: str) -> str | None:
             return query[len(prompt) - at :]
         at = prompt.find(head, at + 1)
     return None
+
+
+def _without_end(text: str) -> str:
+    while text.rstrip().endswith(_ENDS):
+        text = text.rstrip()
+        text = text.removesuffix(next(end for end in _ENDS if text.endswith(end)))
+    return text
 
 
 def answer_of(batch: RewardBatch) -> dict[str, Any]:
