@@ -1,4 +1,4 @@
-"""The reward in TRL's own `GRPOTrainer`, on a tiny model on the CPU; its rollouts give the answers of the shared cases."""
+"""The reward in TRL's own `GRPOTrainer`, on a tiny model on the CPU; its rollouts are the shared cases."""
 
 import asyncio
 import inspect
@@ -15,7 +15,8 @@ from critiques import ANSWERS, PAIRS, SETTINGS, expected
 from rationale_rm import RationaleError, group_advantages
 from rationale_rm.cli.main import app
 from rationale_rm.data.write import pair_record
-from rationale_rm.integrations.trl import export_row, trl_reward
+from rationale_rm.integrations.trl import export_row, trl_pairwise_reward, trl_reward
+from rationale_rm.pairwise import Compared, PairwiseReward
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
 from servers import ScriptedServer
 from typer.testing import CliRunner
@@ -211,6 +212,25 @@ def test_trl_can_normalise_outcome_and_rationale_by_themselves(trainer, cases):
     np.testing.assert_allclose(advantages(made), wanted, atol=5e-3)
     assert "outcome_only/outcome" in made._logs["extra"]
     assert "rationale_only/rc" in made._logs["extra"]
+
+
+def test_a_pairwise_reward_compares_the_responses_of_each_group(trainer, cases):
+    some = cases[:SMALL]
+
+    async def compare(shown):
+        return [Compared(verdict=int(np.sign(len(pair.a) - len(pair.b)))) for pair in shown]
+
+    made = trainer(some, trl_pairwise_reward(PairwiseReward(compare, schedule="round_robin", aggregation="mean_win")))
+    made.train()
+    wanted = []
+    for at in range(0, SMALL, ANSWERS):
+        texts = [case.text for case in some[at : at + ANSWERS]]
+        for text in texts:  # its share of wins over the other texts of its own group
+            others = [(np.sign(len(text) - len(other)) + 1) / 2 for other in set(texts) - {text}]
+            wanted.append(np.mean(others))
+    np.testing.assert_allclose(logged(made, "pairwise_reward"), wanted, rtol=1e-6)
+    groups = np.repeat(np.arange(4), ANSWERS)
+    np.testing.assert_allclose(advantages(made), group_advantages(np.array(wanted), groups), atol=2e-3)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])

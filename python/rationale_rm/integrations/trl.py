@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from rationale_rm.integrations.rows import read_columns, row_fields, text_of
 from rationale_rm.integrations.scoring import Scoring, metrics
@@ -82,6 +82,49 @@ _FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] =
     "outcome": (outcome_only_reward, outcome_only_reward_sync),
     "rationale": (rationale_only_reward, rationale_only_reward_sync),
 }
+
+
+class GroupReward(Protocol):
+    """`rationale_rm.pairwise.PairwiseReward`, or what scores responses to prompts as it does."""
+
+    async def score(
+        self, prompts: Sequence[Any], responses: Sequence[str | None], *, groups: Sequence[int] | None = None
+    ) -> Any:
+        """A batch with a column `score`, NaN where nothing is known, and `errors`."""
+
+
+def trl_pairwise_reward(reward: GroupReward) -> Callable[..., Any]:
+    """A reward function for policies: the responses to each prompt are scored by comparing them.
+
+    The rows of a group must lie in one process: ``per_device_train_batch_size`` times ``steps_per_generation`` is a
+    multiple of ``num_generations``. A response that nothing is known of is None. What `reward` raises for too many
+    failures stops the training. Needs no columns. It pickles where `reward` does.
+    """
+    bound = functools.partial(pairwise_reward, reward)
+    bound.__name__ = "pairwise_reward"  # type: ignore[attr-defined]
+    return bound
+
+
+async def pairwise_reward(
+    reward: GroupReward, /, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any
+) -> Rewards:
+    """What `trl_pairwise_reward` binds its reward to; arguments as TRL gives them."""
+    texts = [text_of(completion) for completion in completions]
+    batch = await reward.score(prompts, texts, groups=_runs(prompts))
+    if (log_extra := columns.get("log_extra")) is not None:
+        log_extra("pairwise/no_score", list(batch.errors))
+    if (log_metric := columns.get("log_metric")) is not None:
+        log_metric("pairwise/unanswered", sum(error is not None for error in batch.errors) / max(len(texts), 1))
+    return _known(batch.score)
+
+
+def _runs(prompts: Sequence[Any]) -> list[int]:
+    """Numbers of the runs of equal prompts, as TRL repeats them."""
+    numbers: list[int] = []
+    for at, prompt in enumerate(prompts):
+        same = at > 0 and prompt == prompts[at - 1]
+        numbers.append(numbers[-1] + (not same) if numbers else 0)
+    return numbers
 
 
 def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
