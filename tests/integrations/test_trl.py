@@ -5,12 +5,14 @@ import inspect
 import json
 import math
 import pickle
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
 import transformers
+import trl_genrm
 from critiques import ANSWERS, PAIRS, SETTINGS, expected
 from rationale_rm import RationaleError, group_advantages
 from rationale_rm.cli.main import app
@@ -254,6 +256,16 @@ def test_what_export_writes_is_scored_alike(cases, tmp_path, suffix):
     )
     assert found == wanted.reward.tolist()
     assert len(set(found)) > 5
+
+
+def test_the_example_trains(cases, model_path, tmp_path, monkeypatch):
+    data, out = tmp_path / "train.jsonl", tmp_path / "out"
+    rows = [export_row(case.pair, swapped=case.swapped, messages=case.messages) for case in cases[::ANSWERS]]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["--model", model_path, "--data", data, "--output", out, "--steps", 1, "--answers", 2, "--max-tokens", 8]
+    monkeypatch.setattr(sys, "argv", ["trl_genrm.py", *map(str, options), "--cpu"])
+    trl_genrm.main()
+    assert (out / "model.safetensors").is_file()
 
 
 def test_lengths_are_those_of_the_tokens(cases):
