@@ -15,6 +15,7 @@ from rationale_rm.rewards import RewardSettings
 
 
 def main() -> None:
+    """Reads the options and trains."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a chat model: a name on the hub, or a folder")
     parser.add_argument("--data", required=True, help="what rationale-rm export --for trl wrote")

@@ -57,7 +57,7 @@ def rewards(batch: RewardBatch, columns: Mapping[str, Any], *, heeds_none: bool)
     of the known rewards of its group, which is an advantage of 0 and leaves the group's mean as it is. Where nothing is
     known of a group, all of it is None, which is an advantage of 0 as well.
 
-    Groups are told by ``prompt_id``, or by being consecutive rows of one ``pair_id``, within this process.
+    Groups are told by ``prompt_id``, which ms-swift gives, or else by ``pair_id``, within this process.
     """
     found = [None if math.isnan(value) else value for value in batch.reward.tolist()]
     unknown = [row for row, value in enumerate(found) if value is None]
