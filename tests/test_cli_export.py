@@ -139,6 +139,11 @@ def test_nothing_is_written_over_unless_forced(pairs, tmp_path):
     assert len(rows_of(out)) == 40
 
 
+def test_a_device_is_not_replaced(pairs):
+    done = run("--for", "trl", pairs, "/dev/null", "--force")
+    assert (done.exit_code, "it is no plain file" in done.stderr) == (2, True)
+
+
 def test_a_run_that_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch):
     out = tmp_path / "out.jsonl"
     out.write_text("mine")

@@ -93,6 +93,8 @@ def export(
     except RationaleError as error:
         output.fail(str(error), output.USAGE)
     files = output.inputs_and_targets(inputs, {"OUT": out, "--json": summary})
+    if out != STDIN and os.path.exists(out) and not os.path.isfile(out):
+        output.fail(f"cannot write {out}: it is no plain file (- is standard output)", output.USAGE)
     if out != STDIN and os.path.exists(out) and not force:
         output.fail(f"{out} is there already: name another file, or write over it with --force", output.USAGE)
     progress = output.Progress(quiet)
