@@ -146,7 +146,8 @@ def test_the_trainer_gets_our_rewards(trainer, cases, rewards, sync, chat):
 def test_it_is_a_coroutine_function_by_every_test_there_has_been():
     for reward in (trl_reward(SETTINGS), pickle.loads(pickle.dumps(trl_reward(SETTINGS)))):
         assert is_async_callable(reward)
-        assert inspect.iscoroutinefunction(reward)  # TRL 0.25 to 1.5
+        assert inspect.iscoroutinefunction(reward)
+        assert asyncio.iscoroutinefunction(reward)  # TRL 0.29
         assert get_callable_name(reward) == reward.__name__ == "rationale_reward"
     sync = pickle.loads(pickle.dumps(trl_reward(SETTINGS, sync=True)))
     assert not is_async_callable(sync)
