@@ -142,8 +142,9 @@ def main() -> None:
         "slopes": SLOPES,
         "n_resamples": N_RESAMPLES,
     }
-    document = {"command": "make tournaments", "settings": settings, "entries": entries}
-    OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    head = json.dumps({"command": "make tournaments", "settings": settings})[:-1]
+    rows = ",\n  ".join(map(json.dumps, entries))  # an entry a line
+    OUTPUT.write_text(f'{head},\n "entries": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":
