@@ -22,7 +22,7 @@ VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 DEEPSPEED_REQUIREMENTS := requirements/deepspeed.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench tournaments soak bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 
 bench: setup setup-models ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
+
+tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minutes); writes docs/experiments/tournaments.json
+	@$(BIN)/python -m benches.tournaments
 
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
