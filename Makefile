@@ -26,7 +26,7 @@ HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 
 # one, otherwise in $(MODELS). What does not support this Python is left out, and `make test-integrations` says so.
 INTEGRATIONS := .venv-integrations
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-LEFT_OUT_3.10 := openrlhf trl verifiers
+LEFT_OUT_3.10 := openrlhf swift trl verifiers verifiers_legacy
 LEFT_OUT_3.13 := verl
 LEFT_OUT := $(LEFT_OUT_$(PYTHON_VERSION))
 TRAINERS := $(filter-out $(LEFT_OUT),$(patsubst tests/integrations/test_%.py,%,$(wildcard tests/integrations/test_*.py)))
