@@ -32,7 +32,8 @@ LEFT_OUT := $(LEFT_OUT_$(PYTHON_VERSION))
 TRAINERS := $(filter-out $(LEFT_OUT),$(patsubst tests/integrations/test_%.py,%,$(wildcard tests/integrations/test_*.py)))
 LAYERED := $(patsubst requirements/integrations/%.txt,%,$(wildcard requirements/integrations/*.txt))
 
-.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-integrations test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+# Every target that `make help` lists.
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +124,9 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 
 bench: setup setup-models ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
+
+tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minutes); writes docs/experiments/tournaments.json
+	@$(BIN)/python -m benches.tournaments
 
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
