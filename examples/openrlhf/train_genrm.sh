@@ -3,7 +3,7 @@
 # recipes/qwen3-14b.yaml. Written for OpenRLHF 0.11.2; docs/trainers/openrlhf.md explains each block.
 #
 #   1. pip install "openrlhf[vllm]==0.11.2" "rationale-rm[judge]"
-#   2. vllm serve Qwen/Qwen3-30B-A3B-Instruct-2507 --port 8000        (GPUs of its own; JUDGE_URL below)
+#   2. vllm serve Qwen/Qwen3-30B-A3B-Instruct-2507 --port 8000        (GPUs of its own; reward.json names it)
 #   3. rationale-rm export --for openrlhf PAIRS.jsonl data/train.jsonl
 #   4. ray start --head, and ray start --address=FIRST:6379 on other nodes; then bash train_genrm.sh
 #
@@ -11,15 +11,14 @@
 set -euo pipefail
 
 MODEL=${MODEL:-Qwen/Qwen3-14B}
-JUDGE=${JUDGE:-Qwen/Qwen3-30B-A3B-Instruct-2507}
-JUDGE_URL=${JUDGE_URL:-http://127.0.0.1:8000/v1}
-DATA=${DATA:-data}
-OUTPUT=${OUTPUT:-runs/openrlhf-qwen3-14b}
+DATA=${DATA:-$PWD/data}
+OUTPUT=${OUTPUT:-$PWD/runs/openrlhf-qwen3-14b}
+DASHBOARD=${DASHBOARD:-http://127.0.0.1:8265}
 HERE=$(cd "$(dirname "$0")" && pwd)
 
-# Ray hands these to the rollout processes, each of which judges for itself: 8 processes of 32 calls are 256 in all.
-export RATIONALE_RM_REWARD=${RATIONALE_RM_REWARD:-"{\"judge\": \"openai:$JUDGE@$JUDGE_URL\", \"concurrency\": 32}"}
-export UNANSWERED=drop
+# What Ray gives to the rollout processes; what is exported here would not reach them. Each judges for itself: 8 processes of
+# 32 calls are 256 in all.
+ENVIRONMENT="{\"env_vars\": {\"RATIONALE_RM_REWARD\": \"$HERE/reward.json\", \"UNANSWERED\": \"drop\"}}"
 
 # An answer whose judge failed is NaN, and the filter drops its group and takes the next prompt. The range keeps every group
 # that has its rewards; "0 1" would also drop those in which all answers got 0 or all got 1.
@@ -76,4 +75,5 @@ devices=(
   --logger.tensorboard_dir "$OUTPUT/tensorboard"
 )
 
-exec python -m openrlhf.cli.train_ppo_ray "${reward[@]}" "${data[@]}" "${algorithm[@]}" "${devices[@]}" "$@"
+exec ray job submit --address "$DASHBOARD" --runtime-env-json "$ENVIRONMENT" -- \
+  python -m openrlhf.cli.train_ppo_ray "${reward[@]}" "${data[@]}" "${algorithm[@]}" "${devices[@]}" "$@"

@@ -334,17 +334,18 @@ def test_a_prompt_s_form_is_not_taken_for_an_answer(cases):
 
 
 def test_the_example_s_arguments_are_openrlhf_s(tmp_path):
-    fake = tmp_path / "python"
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$RATIONALE_RM_REWARD"\n')
+    fake = tmp_path / "ray"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
-    env = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     run = [shutil.which("bash"), EXAMPLE / "train_genrm.sh"]
-    output = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout
-    module, *options, settings = output.split("\n")[1:-1]
-    assert module == "openrlhf.cli.train_ppo_ray"
-    args = arguments(*options)
+    submitted = subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+    at = submitted.index("openrlhf.cli.train_ppo_ray")
+    args = arguments(*submitted[at + 1 :])
     assert Path(args.reward.remote_url).samefile(EXAMPLE / "reward.py")
     assert args.algo.dynamic_filtering_enable
     assert args.train.batch_size == args.rollout.batch_size * args.rollout.n_samples_per_prompt // 2
-    assert RewardSettings.from_mapping(json.loads(settings)).judge.startswith("openai:")
+    variables = json.loads(submitted[submitted.index("--runtime-env-json") + 1])["env_vars"]
+    assert variables["UNANSWERED"] == "drop"
+    settings = RewardSettings.from_mapping(json.loads(Path(variables[VARIABLE]).read_text("utf-8")))
+    assert settings.judge.startswith("openai:")
