@@ -1,0 +1,136 @@
+"""Judged cells and their matching for the rows of a request, from its own record of them or from the server's judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from rationale_rm import _core as core
+from rationale_rm.judge import NO_REFERENCES, Judge, read_samples
+from rationale_rm.server.codec import not_unicode
+from rationale_rm.types import Entry, MatchRequest
+
+RECORDED: Final = "recorded"
+NO_ANSWER: Final = "no_answer: the record holds no answer of a judge"
+NOT_UNICODE: Final = "invalid_unicode: a reason is not valid Unicode"
+
+Cells = Sequence[Sequence[Entry] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """n rows, matched one to one; the score columns are NaN and the lists None where `errors` has an entry."""
+
+    cells: Cells
+    matches: core.MatchBatch
+    errors: list[str | None]
+
+    def pairs(self) -> list[list[Entry] | None]:
+        """The matching of each row."""
+        batch = self.matches
+        flat = list(zip(batch.reference.tolist(), batch.reason.tolist(), batch.score.tolist(), strict=True))
+        return [
+            None if error is not None else flat[start:end]
+            for error, (start, end) in zip(self.errors, pairwise(batch.row_offsets.tolist()), strict=True)
+        ]
+
+
+def match_cells(
+    cells: Cells, errors: list[str | None], references: Sequence[int], reasons: Sequence[int], top_k: int | None
+) -> Matched:
+    """Matches the cells of each row; a row without any has its cause in `errors`, and no total."""
+    held = [row or () for row in cells]
+    flat = [cell for row in held for cell in row]
+    # A row that has no answer is one empty row among the others here; `Matched` leaves it out of every column.
+    matches = core.match_sparse(
+        np.cumsum([0, *map(len, held)], dtype=np.int64),
+        np.array([cell[0] for cell in flat], dtype=np.int32),
+        np.array([cell[1] for cell in flat], dtype=np.int32),
+        np.array([cell[2] for cell in flat], dtype=np.float64),
+        np.asarray(references, dtype=np.int32),
+        np.asarray(reasons, dtype=np.int32),
+        top_k=top_k,
+    )
+    return Matched(cells, matches, errors)
+
+
+def from_transcripts(
+    answers: Sequence[Sequence[str]], references: Sequence[int], reasons: Sequence[int], top_k: int | None
+) -> Matched:
+    """Recorded MetaJudge transcripts, one or several samples a row, which are averaged."""
+    read = read_samples(answers, references, reasons)
+    cells: list[Sequence[Entry] | None] = []
+    errors: list[str | None] = []
+    for (entries, statuses), n_references, n_reasons in zip(read, references, reasons, strict=True):
+        fault = None
+        if not n_references:
+            fault = NO_REFERENCES
+        elif n_reasons and not any(status == 0 for status in statuses):  # without reasons there was nothing to say
+            fault = f"malformed: {statuses[0].name.lower()}" if statuses else NO_ANSWER
+        cells.append(entries if fault is None else None)
+        errors.append(fault)
+    return match_cells(cells, errors, references, reasons, top_k)
+
+
+def from_entries(
+    recorded: Cells, references: Sequence[int], reasons: Sequence[int], top_k: int | None
+) -> Matched:
+    """Recorded cells; those of a row that name what is not there are no answer."""
+    cells: list[Sequence[Entry] | None] = []
+    errors: list[str | None] = []
+    for entries, n_references, n_reasons in zip(recorded, references, reasons, strict=True):
+        fault = None
+        if not n_references:
+            fault = NO_REFERENCES
+        elif entries is None:
+            fault = NO_ANSWER if n_reasons else None
+        elif any(reference >= n_references for reference, _, _ in entries):
+            fault = "malformed: reference_out_of_range"
+        elif any(reason >= n_reasons for _, reason, _ in entries):
+            fault = "malformed: reason_out_of_range"
+        cells.append((entries or ()) if fault is None else None)
+        errors.append(fault)
+    return match_cells(cells, errors, references, reasons, top_k)
+
+
+async def from_judge(
+    judge: Judge,
+    references: Sequence[Sequence[str]],
+    reasons: Sequence[Sequence[str]],
+    swapped: Sequence[bool] | None,
+    top_k: int | None,
+) -> Matched:
+    """Asks the judge, about the first `top_k` reasons. Equal rows are asked about once."""
+    n = len(references)
+    cells: list[Any] = [None] * n
+    errors: list[str | None] = [None] * n
+    rows_of: dict[Any, list[int]] = {}
+    cut = [tuple(texts[:top_k]) for texts in reasons]
+    for row in range(n):
+        if not references[row]:
+            errors[row] = NO_REFERENCES
+        elif not cut[row]:
+            cells[row] = ()
+        elif any(map(not_unicode, cut[row])):
+            errors[row] = NOT_UNICODE
+        else:
+            flip = bool(swapped[row]) if swapped is not None else False
+            rows_of.setdefault((tuple(references[row]), cut[row], flip), []).append(row)
+    asked = [
+        MatchRequest(
+            id=str(rows[0]), critique_id="", pair_id="", model="", references=ours, reasons=theirs, swapped=flip
+        )
+        for (ours, theirs, flip), rows in rows_of.items()
+    ]
+    results = await judge.match(asked) if asked else []
+    for rows, result in zip(rows_of.values(), results, strict=True):
+        for row in rows:
+            if result.answered:
+                cells[row] = result.entries
+            else:
+                errors[row] = result.error or "the judge gave no readable answer"
+    return match_cells(cells, errors, [len(texts) for texts in references], [len(texts) for texts in cut], None)
