@@ -24,6 +24,7 @@ ALLOWED = {
     "atomize": BASE | {"judge", "data"},
     **{part: BASE | FIRST for part in SECOND},
     **{part: BASE | FIRST | SECOND for part in THIRD},
+    "server": BASE | FIRST | SECOND | {"integrations"},  # it speaks OpenRLHF's protocol
     "report": {"types"},
     "cli": BASE | FIRST | SECOND | THIRD | {"report", ""},
     "": BASE | {"judge", "rewards"},  # rationale_rm/__init__.py, which gives the public names

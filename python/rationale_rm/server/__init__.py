@@ -6,6 +6,6 @@ the types of `schema`), `scoring` or `openrlhf` (what is asked for), and `codec`
 what goes over the wire.
 """
 
-from rationale_rm.server.settings import ServerSettings, is_loopback, read_token
+from rationale_rm.server.settings import MIB, ServerSettings, is_loopback, read_token
 
-__all__ = ["ServerSettings", "is_loopback", "read_token"]
+__all__ = ["MIB", "ServerSettings", "is_loopback", "read_token"]

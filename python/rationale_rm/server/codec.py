@@ -35,9 +35,10 @@ def decode(body: bytes, read: msgspec.json.Decoder[T]) -> T:
     except msgspec.DecodeError:
         plain = _plain(body)
     try:
-        return msgspec.convert(plain, read.type, strict=True)
+        found: T = msgspec.convert(plain, read.type, strict=True)
     except msgspec.ValidationError as error:
         raise invalid(_message(error)) from None
+    return found
 
 
 def encode(answer: object) -> bytes:

@@ -8,7 +8,7 @@ import binascii
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from rationale_rm.server.problems import Problem, busy, draining
 from rationale_rm.server.settings import ServerSettings
@@ -57,7 +57,7 @@ class Gate:
         self.draining = False
         self.expired = False
         """Whether the grace period has ended: what is under way is cut off."""
-        self._work: set[asyncio.Future[object]] = set()
+        self._work: set[asyncio.Future[Any]] = set()
 
     @contextmanager
     def request(self, n_bytes: int) -> Iterator[None]:
@@ -90,7 +90,7 @@ class Gate:
             self.rows -= n_rows
 
     @contextmanager
-    def cuttable(self, work: asyncio.Future[object]) -> Iterator[None]:
+    def cuttable(self, work: asyncio.Future[Any]) -> Iterator[None]:
         """Lets `cut` cancel `work`."""
         self._work.add(work)
         try:

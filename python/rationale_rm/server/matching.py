@@ -76,9 +76,7 @@ def from_transcripts(
     return match_cells(cells, errors, references, reasons, top_k)
 
 
-def from_entries(
-    recorded: Cells, references: Sequence[int], reasons: Sequence[int], top_k: int | None
-) -> Matched:
+def from_entries(recorded: Cells, references: Sequence[int], reasons: Sequence[int], top_k: int | None) -> Matched:
     """Recorded cells; those of a row that name what is not there are no answer."""
     cells: list[Sequence[Entry] | None] = []
     errors: list[str | None] = []

@@ -10,7 +10,7 @@ RETRY_AFTER: Final = "1"
 
 
 class Problem(Exception):
-    """A refusal: the HTTP status, a word for programs and a sentence for people, which repeats no text of the request."""
+    """A refusal: the HTTP status, a word for programs, and a sentence for people, without texts of the request."""
 
     def __init__(self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None):
         super().__init__(message)

@@ -21,7 +21,7 @@ Cell = tuple[Index, Rank, Share]
 Texts = list[str]
 
 
-class _Request(Struct, forbid_unknown_fields=True, frozen=True, gc=False):
+class _Request(Struct, forbid_unknown_fields=True, gc=False):
     pass
 
 
@@ -45,7 +45,7 @@ class RewardsRequest(_Request):
     ] = None
 
 
-class RewardsAnswer(Struct, frozen=True, gc=False):
+class RewardsAnswer(Struct, gc=False):
     """`RewardBatch` in columns."""
 
     reward: list[float | None]
@@ -87,7 +87,7 @@ class ScoreRequest(_Judged, kw_only=True):
     labels: Annotated[list[Level | None] | None, Meta(description="The human preference, for the outcome.")] = None
 
 
-class ScoreAnswer(Struct, frozen=True, gc=False):
+class ScoreAnswer(Struct, gc=False):
     """Verdict, outcome and the scores of the reasons, in columns."""
 
     verdict: list[Level | None]
@@ -112,7 +112,7 @@ class MatchRequest(_Judged, kw_only=True):
     reasons: Annotated[list[Texts], Meta(description="The model's reasons, most important first.")]
 
 
-class MatchAnswer(Struct, frozen=True, gc=False):
+class MatchAnswer(Struct, gc=False):
     """What the judge said, and the matching."""
 
     cells: Annotated[list[list[Cell] | None], Meta(description="What the judge said; null without an answer.")]
@@ -136,9 +136,9 @@ class RemoteRequest(_Request):
     ]
 
 
-class RemoteLogs(Struct, frozen=True, gc=False):
-    """Numbers for OpenRLHF's log, of which it can carry no null: `scored_rationale` and `scored_rc` are 0 where `scored`
-    is, so divide their means by its mean.
+class RemoteLogs(Struct, gc=False):
+    """Numbers for OpenRLHF's log, which can carry no null: `scored_rationale` and `scored_rc` are 0 where `scored` is,
+    so divide their means by its mean.
     """
 
     outcome: list[float]
@@ -148,7 +148,7 @@ class RemoteLogs(Struct, frozen=True, gc=False):
     scored_rc: list[float]
 
 
-class RemoteAnswer(Struct, frozen=True, gc=False):
+class RemoteAnswer(Struct, gc=False):
     """OpenRLHF's remote reward protocol."""
 
     rewards: list[float]
@@ -156,7 +156,7 @@ class RemoteAnswer(Struct, frozen=True, gc=False):
     extra_logs: RemoteLogs
 
 
-class RemoteLabel(Struct, frozen=True, gc=False):
+class RemoteLabel(Struct, gc=False):
     """The JSON object of `RemoteRequest.labels`; what else the data put there is left alone."""
 
     references: Texts
@@ -165,14 +165,14 @@ class RemoteLabel(Struct, frozen=True, gc=False):
     pair_id: str | int | None = None
 
 
-class ProblemAnswer(Struct, frozen=True, gc=False):
+class ProblemAnswer(Struct, gc=False):
     """Why a request was refused."""
 
     error: Annotated[str, Meta(description="A word for programs.")]
     message: str
 
 
-class Health(Struct, frozen=True, gc=False):
+class Health(Struct, gc=False):
     """Whether the server takes requests."""
 
     status: str = field(default="ok")

@@ -84,9 +84,7 @@ def recorded_score(reward: RationaleReward, asked: schema.ScoreRequest) -> schem
 
 async def judged_match(reward: RationaleReward, asked: schema.MatchRequest) -> schema.MatchAnswer:
     """What the judge says of two lists, and their matching."""
-    matched = await loop.hop(
-        from_judge(reward.judge, asked.references, asked.reasons, asked.swapped, reward.top_k)
-    )
+    matched = await loop.hop(from_judge(reward.judge, asked.references, asked.reasons, asked.swapped, reward.top_k))
     return _match_answer(matched, reward.judge.name)
 
 

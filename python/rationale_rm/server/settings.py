@@ -87,7 +87,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(*, variable: str | None = None, path: str | None = None) -> str | None:
-    """The token from a file, or from an environment variable (`TOKEN_VARIABLE` by default); None where neither holds one.
+    """The token from a file or an environment variable (`TOKEN_VARIABLE` by default); None where there is none.
 
     Raises `RationaleError` where a source is named and holds none.
     """
