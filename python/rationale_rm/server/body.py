@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from starlette.requests import Request
-from starlette.types import Message
 
 from rationale_rm.server.problems import Problem
 
@@ -38,13 +37,21 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
     """The whole body. Raises `Problem` 413 beyond `limit`, 408 after `seconds` and 400 where it ends early, and
     `ClientGoneError`.
     """
-    clock = asyncio.get_running_loop()
-    until = clock.time() + seconds
+    try:
+        found = await asyncio.wait_for(_whole(request, limit), seconds)
+    except asyncio.TimeoutError:
+        raise Problem(408, "slow_body", "the body did not come in time", headers=_CLOSE) from None
+    if request.scope["state"].get("cut") or len(found) != int(request.headers.get("content-length", len(found))):
+        raise Problem(400, "cut_body", "the connection ended before the body did", headers=_CLOSE)
+    return found
+
+
+async def _whole(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     more = True
     while more:
-        message = await _next(request, until - clock.time())
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         parts.append(message.get("body", b""))
@@ -52,16 +59,7 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
         if size > limit:
             raise _too_large(limit)
         more = message.get("more_body", False)
-    if request.scope["state"].get("cut") or size != int(request.headers.get("content-length", size)):
-        raise Problem(400, "cut_body", "the connection ended before the body did", headers=_CLOSE)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def _next(request: Request, seconds: float) -> Message:
-    try:
-        return await asyncio.wait_for(request.receive(), max(seconds, 0.0))
-    except asyncio.TimeoutError:
-        raise Problem(408, "slow_body", "the body did not come in time", headers=_CLOSE) from None
 
 
 def _too_large(limit: int) -> Problem:

@@ -31,8 +31,8 @@ from rationale_rm.server.settings import ServerSettings
 T = TypeVar("T")
 
 THREADS: Final = 4
-SMALL: Final = 16_384
-"""Bytes of a body up to which decoding takes less time than a thread's turn."""
+SMALL: Final = 256 * 1024
+"""Bytes of a body that the server's own loop decodes: half a millisecond, and a thread's turn costs as much."""
 
 
 class Answered(NamedTuple):

@@ -123,11 +123,6 @@ def _scored(
     levels = asked.labels if asked.labels is not None else [None] * n
     labels = np.array([core.NO_VERDICT if level is None else level for level in levels], dtype=np.int8)
     scores = core.score(matched.matches, threshold=reward.threshold)
-    unknown = np.array([error is not None for error in matched.errors], dtype=bool)
-
-    def column(values: NDArray[np.float64]) -> list[float | None]:
-        return np.where(unknown, np.nan, values).tolist()  # type: ignore[no-any-return]
-
     errors: list[str | None] = matched.errors
     if asked.labels is not None:
         errors = [error or (NO_LABEL if level is None else None) for error, level in zip(errors, levels, strict=True)]
@@ -135,11 +130,11 @@ def _scored(
         verdict=_verdicts(verdict),
         status=[core.GENRM_STATUSES[code] for code in parsed.status.tolist()],
         outcome=core.outcome_reward(verdict, labels, exact=reward.exact).tolist(),
-        rc=column(scores.recall),
-        precision=column(scores.precision),
-        f1=column(scores.f1),
-        ap=column(scores.ap),
-        soft_ap=column(scores.soft_ap),
+        rc=matched.column(scores.recall),
+        precision=matched.column(scores.precision),
+        f1=matched.column(scores.f1),
+        ap=matched.column(scores.ap),
+        soft_ap=matched.column(scores.soft_ap),
         n_references=list(map(len, asked.references)),
         n_reasons=parsed.n_reasons.tolist(),
         matches=matched.pairs(),
@@ -149,11 +144,10 @@ def _scored(
 
 
 def _match_answer(matched: Matched, judge: str) -> schema.MatchAnswer:
-    totals = matched.matches.total.tolist()
     return schema.MatchAnswer(
-        cells=[None if row is None else list(row) for row in matched.cells],
+        cells=[None if row is None else list(row) for row in matched.cells()],
         matches=matched.pairs(),
-        total=[None if error is not None else total for error, total in zip(matched.errors, totals, strict=True)],
+        total=matched.column(matched.matches.total),
         errors=matched.errors,
         judge=judge,
     )
