@@ -139,4 +139,6 @@ if __name__ == "__main__":
         print(f"from a tenth of the run to its end: {taken[-1]['rss_mib'] - taken[0]['rss_mib']:+.1f} MiB")
     else:
         print("/v1/score, recorded:", measure("/v1/score", recorded(), "ap", score_in_process, options.seconds))
-        print("/v1/rewards, lexical:", measure("/v1/rewards", judged(), "reward", rewards_in_process(), options.seconds))
+        print(
+            "/v1/rewards, lexical:", measure("/v1/rewards", judged(), "reward", rewards_in_process(), options.seconds)
+        )

@@ -91,9 +91,7 @@ def _main() -> None:
     body = sys.stdin.buffer.read()
     taken: list[list[float]] = [[] for _ in range(int(connections))]
     until = time.perf_counter() + float(seconds)
-    threads = [
-        threading.Thread(target=_ask, args=(int(port), path, body, until, own), daemon=True) for own in taken
-    ]
+    threads = [threading.Thread(target=_ask, args=(int(port), path, body, until, own), daemon=True) for own in taken]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -49,7 +49,7 @@ class App:
         }
         self._openapi = encode(document(settings))
         self._paths = {*batches, "/healthz", "/metrics", "/openapi.json"}
-        self._app: ASGIApp = Starlette(
+        routed = Starlette(
             routes=[
                 *(Route(path, self._batch(work), methods=["POST"]) for path, work in batches.items()),
                 Route("/healthz", self._healthz, methods=["GET"]),
@@ -58,6 +58,8 @@ class App:
             ],
             exception_handlers={Problem: _problem, HTTPException: _http_problem},
         )
+        routed.router.redirect_slashes = False  # a redirect would send the batch, and the token, once more
+        self._app: ASGIApp = routed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts and logs every request, and answers 500 for what nobody expected."""
