@@ -9,27 +9,38 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from http.client import HTTPConnection, HTTPResponse
 
 from judging import environment
 from rationale_rm import world
 
 TOKEN = "token-of-the-tests-0123456789"
-STARTS_WITHIN = 60
+WITH_SETTINGS = """
+import json, sys
+from rationale_rm.rewards import RewardSettings
+from rationale_rm.server import ServerSettings
+from rationale_rm.server.run import serve
+sys.exit(serve(ServerSettings(port=0, **json.loads(sys.argv[1])), RewardSettings()))
+"""
 
 
 class RewardServer:
-    """``rationale-rm serve`` on a free port: ``with RewardServer("--max-rows", "8") as server``; `log` is its log."""
+    """``rationale-rm serve`` on a free port: ``with RewardServer("--max-rows", "8") as server``; `log` is its log.
 
-    def __init__(self, *options, token=None, **env):
-        self.options = options
+    `settings` are `ServerSettings` that the command line has no options for.
+    """
+
+    def __init__(self, *options, token=None, settings=None, **env):
+        self.command = [sys.executable, "-m", "rationale_rm", "serve", "--port", "0", *options]
+        if settings is not None:
+            self.command = [sys.executable, "-c", WITH_SETTINGS, json.dumps(settings)]
         self.env = environment(RATIONALE_RM_TOKEN=token, RATIONALE_RM_REWARD=None, **env)
         self.token = token
         self.log = []
 
     def __enter__(self):
-        command = [sys.executable, "-m", "rationale_rm", "serve", "--port", "0", *self.options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env)
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True, env=self.env)
         self.port = self.next_line()["port"]
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -64,6 +75,14 @@ class RewardServer:
 
     def events(self, name):
         return [line for line in self.log if line["event"] == name]
+
+    def event(self, name, seconds=30):
+        """The first line of a name, which may be on its way."""
+        until = time.monotonic() + seconds
+        while not (found := self.events(name)):
+            assert time.monotonic() < until, f"the log has no {name}"
+            time.sleep(0.02)
+        return found[0]
 
     def connection(self):
         return HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -28,7 +28,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **values)
         self._head_bytes = 0
         self._in_head = True
-        self._timer: asyncio.TimerHandle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Closes what is too much, and starts the clock of the first head."""
@@ -40,14 +41,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the clock."""
-        self._stop_timer()
+        """Stops the clocks."""
+        self._stop_head_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Counts what belongs to a head. A chunk may also hold the end of the body before, or the start of the next."""
         if self._in_head:
-            if self._timer is None:
+            if self._head_timer is None:
                 self._await_head()
             self._head_bytes += len(data)
         super().data_received(data)
@@ -58,7 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """The head is whole: the application's clocks run now."""
         self._in_head = False
         self._head_bytes = 0
-        self._stop_timer()
+        self._stop_head_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -82,14 +84,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Gives the client a time to take the answer."""
         super().on_response_complete()
+        self._stop_write_timer()
         if self.transport.get_write_buffer_size():
-            self.loop.call_later(self.limits.write_timeout, self._abandon)
+            self._write_timer = self.loop.call_later(self.limits.write_timeout, self._abandon)
 
     def _await_head(self) -> None:
-        self._timer = self.loop.call_later(self.limits.header_timeout, self._slow_head)
+        self._head_timer = self.loop.call_later(self.limits.header_timeout, self._slow_head)
 
     def _slow_head(self) -> None:
-        self._timer = None
+        self._head_timer = None
         if self.cycle is not None and not self.cycle.response_complete:  # the answer before it comes first
             self._await_head()
         elif self._in_head and not self.transport.is_closing():
@@ -105,10 +108,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
 
 def guarded(settings: ServerSettings, refused: Callable[[str], None]) -> type[GuardedProtocol]:

@@ -23,6 +23,21 @@ _BATCHES: Final[tuple[tuple[str, str, str, type, type], ...]] = (
     ("/v1/match", "match", "Judged cells and one-to-one matches", schema.MatchRequest, schema.MatchAnswer),
     ("/get_reward", "get_reward", "OpenRLHF's remote reward protocol", schema.RemoteRequest, schema.RemoteAnswer),
 )
+_REASON: Final = "Response B breaks rule 2."
+_ANSWER: Final = (
+    f"<RESULT_START>\nList of reasons:\n1. {_REASON}\nFinal assessment result:\n\\boxed{{A>B}}\n<RESULT_END>"
+)
+_JUDGED: Final = "<RESULT_START>\n- R1@S1: 0.75\n<RESULT_END>"
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "rewards": {"texts": [_ANSWER], "references": [[_REASON]], "labels": [1]},
+    "score": {"texts": [_ANSWER], "references": [[_REASON]], "labels": [1], "judge_answers": [[_JUDGED]]},
+    "match": {"references": [[_REASON]], "reasons": [["B breaks the second rule."]]},
+    "get_reward": {
+        "query": [f"Which response is better?{_ANSWER}"],
+        "prompts": ["Which response is better?"],
+        "labels": ['{"references": ["Response B breaks rule 2."], "label": 1}'],
+    },
+}
 _REFUSALS: Final = {
     "400": "No JSON, or a body that was cut.",
     "401": "No token, or another one.",
@@ -56,6 +71,7 @@ def document(settings: ServerSettings) -> dict[str, Any]:
         paths[path]["get"]["responses"]["401"] = _refusal(_REFUSALS["401"])
     document: dict[str, Any] = {
         "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "rationale-rm reward server",
             "version": __version__,
@@ -78,7 +94,10 @@ def _batch(name: str, summary: str, asked: type, answer: type) -> dict[str, Any]
     return {
         "operationId": name,
         "summary": summary,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(asked.__name__)}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(asked.__name__), "example": _EXAMPLES[name]}},
+        },
         "responses": {
             "200": {
                 "description": "The columns.",

@@ -18,6 +18,10 @@ Rank = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Cell = tuple[Index, Rank, Share]
 """Human reason, model reason (both from 0; -1 names none), how far the one fulfils the other."""
+AnsweredCell = Annotated[
+    list[float], Meta(min_length=3, max_length=3, description="[human reason, model reason, score], both from 0.")
+]
+"""A `Cell` in an answer. schemathesis cannot check tuples there, so its document says less than it could."""
 Texts = list[str]
 
 
@@ -100,7 +104,7 @@ class ScoreAnswer(Struct, gc=False):
     soft_ap: list[float | None]
     n_references: list[int]
     n_reasons: list[int]
-    matches: Annotated[list[list[Cell] | None], Meta(description="The one-to-one matching (Eq. 1).")]
+    matches: Annotated[list[list[AnsweredCell] | None], Meta(description="The one-to-one matching (Eq. 1).")]
     errors: list[str | None]
     judge: str
 
@@ -115,8 +119,8 @@ class MatchRequest(_Judged, kw_only=True):
 class MatchAnswer(Struct, gc=False):
     """What the judge said, and the matching."""
 
-    cells: Annotated[list[list[Cell] | None], Meta(description="What the judge said; null without an answer.")]
-    matches: Annotated[list[list[Cell] | None], Meta(description="The one-to-one matching (Eq. 1).")]
+    cells: Annotated[list[list[AnsweredCell] | None], Meta(description="What the judge said; null without an answer.")]
+    matches: Annotated[list[list[AnsweredCell] | None], Meta(description="The one-to-one matching (Eq. 1).")]
     total: Annotated[list[float | None], Meta(description="The sum of matched scores.")]
     errors: list[str | None]
     judge: str

@@ -137,7 +137,7 @@ def _scored(
         soft_ap=matched.column(scores.soft_ap),
         n_references=list(map(len, asked.references)),
         n_reasons=parsed.n_reasons.tolist(),
-        matches=matched.pairs(),
+        matches=matched.pairs(),  # type: ignore[arg-type]
         errors=errors,
         judge=judge,
     )
@@ -145,8 +145,8 @@ def _scored(
 
 def _match_answer(matched: Matched, judge: str) -> schema.MatchAnswer:
     return schema.MatchAnswer(
-        cells=[None if row is None else list(row) for row in matched.cells()],
-        matches=matched.pairs(),
+        cells=[None if row is None else list(row) for row in matched.cells()],  # type: ignore[arg-type]
+        matches=matched.pairs(),  # type: ignore[arg-type]
         total=matched.column(matched.matches.total),
         errors=matched.errors,
         judge=judge,
