@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
+REQUIREMENTS := $(foreach name,build io judge lint runtime serve test,requirements/$(name).txt)
 
 # The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
 # on, vLLM for the CPU and TRL.
@@ -22,7 +22,7 @@ VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 DEEPSPEED_REQUIREMENTS := requirements/deepspeed.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak soak-server bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench: setup setup-models ## Measure against the peers; writes build/bench.json
 
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
+
+soak-server: setup ## Ask the reward server for 10 minutes at the rate it sustains, and follow its memory (SECONDS: other)
+	@$(BIN)/python -m benches.server --soak $(or $(SECONDS),600)
 
 bench-rust: ## Criterion benches of the core
 	@cargo bench

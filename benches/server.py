@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rationale_rm as rr
@@ -39,7 +42,7 @@ class Found:
     body: int
 
 
-def recorded() -> dict[str, object]:
+def recorded() -> dict[str, Any]:
     """A batch for ``/v1/score`` whose judge answers come with it, some of them broken as judges break them."""
     step = inputs.step(ROWS, SIZE)
     sentences = inputs.REASONS
@@ -51,7 +54,7 @@ def recorded() -> dict[str, object]:
     }
 
 
-def judged() -> dict[str, object]:
+def judged() -> dict[str, Any]:
     """A batch for ``/v1/rewards`` of the synthetic world, in groups of eight, for a judge that compares words."""
     rng = random.Random(1)
     settings = world.AnnotatorSettings(careful=0.7)
@@ -64,30 +67,36 @@ def judged() -> dict[str, object]:
     }
 
 
-def score_in_process(batch: dict[str, list]) -> list[float]:
+def score_in_process(batch: dict[str, Any]) -> list[float]:
     """What ``/v1/score`` does of a batch: AP of each row, and the verdict's outcome beside it."""
     parsed = rr.parse_genrm(batch["texts"])
     answers = [texts[0] for texts in batch["judge_answers"]]
     read = rr.parse_metajudge(answers, [len(texts) for texts in batch["references"]], parsed.n_reasons)
-    ap = np.where(parsed.n_reasons == 0, 0.0, rr.score(rr.match(read)).ap)  # an answer without reasons needs no judge
+    scores = rr.score(rr.match(read))
     labels = [rr.NO_VERDICT if label is None else label for label in batch["labels"]]
     rr.outcome_reward(parsed.verdict, np.array(labels, dtype=np.int8))
-    return ap.tolist()
+    settled: list[float] = np.where(parsed.n_reasons == 0, 0.0, scores.ap).tolist()  # no reasons: no judge is needed
+    return settled
 
 
-def rewards_in_process():
-    """The same as ``/v1/rewards``."""
+def measure_recorded(seconds: float) -> Found:
+    """``/v1/score`` with recorded judge answers."""
+    return measure("/v1/score", recorded(), "ap", score_in_process, seconds)
+
+
+def measure_judged(seconds: float) -> Found:
+    """``/v1/rewards`` with the lexical judge."""
     reward = RewardSettings(judge="lexical").open()
-    return lambda batch: reward(**batch).reward.tolist()
+    return measure("/v1/rewards", judged(), "reward", lambda batch: reward(**batch).reward.tolist(), seconds)
 
 
-def measure(path: str, batch: dict[str, object], column: str, ours, seconds: float = SECONDS) -> Found:
+def measure(path: str, batch: dict[str, Any], column: str, ours: Callable[..., list[float]], seconds: float) -> Found:
     """Both sides; raises where they differ."""
     body = json.dumps(batch).encode()
-    with server("--max-pending", "64") as served:
-        answer = [float("nan") if value is None else value for value in post(served.port, path, body)[column]]
+    with server() as served:
+        answer = [math.nan if value is None else value for value in post(served.port, path, body)[column]]
         if not np.array_equal(answer, ours(batch), equal_nan=True):
-            raise SystemExit(f"benchmark inputs: {path} and the scoring in process differ")
+            raise SystemExit(f"benchmark inputs: {path} and the scoring in process differ in {column}")
         load(served.port, path, body, seconds=1.0, connections=CONNECTIONS)
         taken = load(served.port, path, body, seconds=seconds, connections=CONNECTIONS)
     return Found(
@@ -98,7 +107,8 @@ def measure(path: str, batch: dict[str, object], column: str, ours, seconds: flo
     )
 
 
-def _in_process(batch: dict[str, object], ours, seconds: float) -> float:
+def _in_process(batch: dict[str, Any], ours: Callable[..., list[float]], seconds: float) -> float:
+    """Critiques a second."""
     ours(batch)
     taken = []
     until = time.perf_counter() + seconds
@@ -132,13 +142,12 @@ def soak(seconds: float) -> list[dict[str, float]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="follow the server's memory for so long")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of load a figure")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"of load a figure ({SECONDS:g})")
     options = parser.parse_args()
     if options.soak:
-        taken = soak(options.soak)
-        print(f"from a tenth of the run to its end: {taken[-1]['rss_mib'] - taken[0]['rss_mib']:+.1f} MiB")
+        steps = soak(options.soak)
+        grown = steps[-1]["rss_mib"] - steps[0]["rss_mib"]
+        print(f"resident memory from a tenth of the run to its end: {grown:+.1f} MiB")
     else:
-        print("/v1/score, recorded:", measure("/v1/score", recorded(), "ap", score_in_process, options.seconds))
-        print(
-            "/v1/rewards, lexical:", measure("/v1/rewards", judged(), "reward", rewards_in_process(), options.seconds)
-        )
+        print("/v1/score, judge answers in the request:", measure_recorded(options.seconds))
+        print("/v1/rewards, lexical judge:", measure_judged(options.seconds))

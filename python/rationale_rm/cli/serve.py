@@ -76,7 +76,7 @@ def serve(
         float,
         typer.Option(min=0.001, help="Seconds after SIGTERM for what was accepted."),
     ] = 60.0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Leave requests out of the log.")] = False,
 ) -> None:
     """Serve rewards for a GenRM's answers over HTTP.
 

@@ -99,7 +99,7 @@ class App:
         self.metrics.requests.labels(path, str(status)).inc()
         self.metrics.seconds.labels(path).observe(seconds)
         logs.write(
-            "request",
+            logs.REQUEST,
             id=request_id,
             method=scope["method"] if len(scope["method"]) < 10 else "other",
             path=path,

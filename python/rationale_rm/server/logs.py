@@ -14,6 +14,8 @@ import traceback
 from typing import Any, Final
 
 LOGGER: Final = logging.getLogger("rationale_rm.server")
+REQUEST: Final = "request"
+"""The event of which there is one a request."""
 
 
 def write(event: str, **fields: Any) -> None:
@@ -27,14 +29,16 @@ def fault(event: str, error: BaseException, **fields: Any) -> None:
 
 
 def set_up(*, quiet: bool = False) -> None:
-    """Makes this package's and uvicorn's messages lines of JSON; `quiet` leaves out all but warnings."""
+    """Makes this package's and uvicorn's messages lines of JSON; `quiet` leaves out requests."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("rationale_rm.server", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False
-        logger.setLevel(logging.WARNING if quiet or name == "uvicorn" else logging.INFO)
+        logger.setLevel(logging.WARNING if name == "uvicorn" else logging.INFO)
+    if quiet:
+        handler.addFilter(lambda record: record.getMessage() != REQUEST)
 
 
 class JsonLines(logging.Formatter):
