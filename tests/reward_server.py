@@ -28,13 +28,13 @@ sys.exit(serve(ServerSettings(port=0, **json.loads(sys.argv[1])), RewardSettings
 class RewardServer:
     """``rationale-rm serve`` on a free port: ``with RewardServer("--max-rows", "8") as server``; `log` is its log.
 
-    `settings` are `ServerSettings` that the command line has no options for.
+    `settings` are `ServerSettings` that the command line has no options for, `code` a program that takes them as JSON.
     """
 
-    def __init__(self, *options, token=None, settings=None, **env):
+    def __init__(self, *options, token=None, settings=None, code=WITH_SETTINGS, **env):
         self.command = [sys.executable, "-m", "rationale_rm", "serve", "--port", "0", *options]
-        if settings is not None:
-            self.command = [sys.executable, "-c", WITH_SETTINGS, json.dumps(settings)]
+        if settings is not None or code is not WITH_SETTINGS:
+            self.command = [sys.executable, "-c", code, json.dumps(settings or {})]
         self.env = environment(RATIONALE_RM_TOKEN=token, RATIONALE_RM_REWARD=None, **env)
         self.token = token
         self.log = []

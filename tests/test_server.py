@@ -288,6 +288,7 @@ def test_openrlhfs_protocol(server):
     found = server.post("/get_reward", asked)
     assert found["rewards"] == found["scores"] == [1.0, 0.0]
     assert found["extra_logs"] == {
+        "labelled": [1.0, 1.0],
         "outcome": [1.0, 0.0],
         "malformed": [0.0, 1.0],
         "scored": [1.0, 1.0],
@@ -322,6 +323,7 @@ def test_openrlhfs_rewards_equal_those_in_process(server):
     ("labels", "message"),
     [
         (label(label=None), "no_label"),
+        (label(label=None, references=["Something else altogether."]), "no_label"),
         (label(references=[]), "references"),
         (label(label=5), "label"),
         ("[" * 100_000, "labels[0]"),

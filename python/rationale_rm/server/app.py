@@ -56,13 +56,13 @@ class App:
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/openapi.json", self._document, methods=["GET"]),
             ],
-            exception_handlers={Problem: _problem, HTTPException: _http_problem},
+            exception_handlers={Problem: _problem, HTTPException: _http_problem, Exception: _fault},
         )
         routed.router.redirect_slashes = False  # a redirect would send the batch, and the token, once more
         self._app: ASGIApp = routed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Counts and logs every request, and answers 500 for what nobody expected."""
+        """Counts and logs every request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -88,12 +88,7 @@ class App:
         except body.ClientGoneError:
             pass
         except Exception as error:
-            logs.fault("exception", error, id=request_id)
-            if status == CLIENT_GONE:
-                status = 500
-                await _json(500, schema.ProblemAnswer("internal", f"a fault of the server, logged as {request_id}"))(
-                    scope, receive, send
-                )
+            logs.fault("exception", error, id=request_id)  # Starlette has answered it, and raised it again
         path = scope["path"] if scope["path"] in self._paths else "other"
         seconds = time.perf_counter() - began
         self.metrics.requests.labels(path, str(status)).inc()
@@ -192,3 +187,8 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "refused")
     return _json(error.status_code, schema.ProblemAnswer(code, error.detail), dict(error.headers or {}))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """What nobody expected: the log has its place, and the client the id that it stands under (X-Request-Id)."""
+    return _json(500, schema.ProblemAnswer("internal", "a fault of the server, which its log describes"))

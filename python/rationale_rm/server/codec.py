@@ -32,7 +32,7 @@ def decode(body: bytes, read: msgspec.json.Decoder[T]) -> T:
         raise invalid(_message(error)) from None
     except RecursionError:
         raise _too_deep() from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):  # the latter from msgspec up to 0.22
         plain = _plain(body)
     try:
         found: T = msgspec.convert(plain, read.type, strict=True)

@@ -93,16 +93,18 @@ async def remote_rewards(reward: RationaleReward, responses: Sequence[str], rows
         )
     except RationaleError as error:
         raise invalid(str(error)) from None
-    _check_known(batch)
+    _check_known(batch, needs_labels=reward.mode != "rationale")
     return _answer(batch)
 
 
-def _check_known(batch: RewardBatch) -> None:
+def _check_known(batch: RewardBatch, *, needs_labels: bool) -> None:
+    """A reward can be 0 without a label, as a product with an empty rationale is; what is trained on has labels."""
     unknown = np.isnan(batch.reward)
     failed = np.flatnonzero(unknown & batch.judged & ~batch.answered).tolist()
     if failed:
         raise judge_failed(f"the judge gave no answer for row {failed[0]}: {batch.errors[failed[0]]}")
-    for row in np.flatnonzero(unknown).tolist():
+    unlabelled = np.isnan(batch.outcome) if needs_labels else np.zeros(len(batch), dtype=bool)
+    for row in np.flatnonzero(unknown | unlabelled).tolist():
         raise invalid(f"row {row} has no reward: {batch.errors[row] or NO_LABEL}")
 
 
@@ -113,6 +115,7 @@ def _answer(batch: RewardBatch) -> schema.RemoteAnswer:
         rewards=rewards,
         scores=rewards,
         extra_logs=schema.RemoteLogs(
+            labelled=(~np.isnan(batch.outcome)).astype(float).tolist(),
             outcome=np.nan_to_num(batch.outcome).tolist(),
             malformed=(batch.status != int(GenrmStatus.OK)).astype(float).tolist(),
             scored=scored.astype(float).tolist(),

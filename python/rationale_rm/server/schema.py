@@ -142,9 +142,10 @@ class RemoteRequest(_Request):
 
 class RemoteLogs(Struct, gc=False):
     """Numbers for OpenRLHF's log, which can carry no null: `scored_rationale` and `scored_rc` are 0 where `scored` is,
-    so divide their means by its mean.
+    and `outcome` where `labelled` is, so divide their means by its mean.
     """
 
+    labelled: list[float]
     outcome: list[float]
     malformed: list[float]
     scored: list[float]
