@@ -30,7 +30,22 @@ ALLOWED = {
     "": BASE | {"judge", "rewards"},  # rationale_rm/__init__.py, which gives the public names
     "__main__": {"cli"},
 }
-HEAVY = ("typer", "rich", "pyarrow", "zstandard", "scipy", "torch", "transformers", "vllm", "openai", "jinja2")
+HEAVY = (
+    "typer",
+    "rich",
+    "pyarrow",
+    "zstandard",
+    "scipy",
+    "torch",
+    "transformers",
+    "vllm",
+    "openai",
+    "jinja2",
+    "starlette",
+    "uvicorn",
+    "msgspec",
+    "prometheus_client",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -143,6 +143,11 @@ def test_a_judge_behind_the_server_is_asked_once_a_question(tmp_path):
         asked = {"references": [["one point", "another"]] * 3, "reasons": [["a reason", "b reason"]] * 2 + [["c"]]}
         found = server.post("/v1/match", asked)
         assert judge.stats()["requests"] == 2
+        metrics = server.ask("GET", "/metrics")[2]
+        assert b"rationale_rm_judge_calls_total 2.0" in metrics
+        assert b"rationale_rm_judge_failed_total 0.0" in metrics
+        server.terminate()
+        assert server.ended() == 0
         assert found["cells"][0] == found["cells"][1]
         assert found["errors"] == [None] * 3
         assert found["judge"] == f"openai:m@{judge.url}"

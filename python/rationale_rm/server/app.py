@@ -39,7 +39,7 @@ class App:
     def __init__(self, settings: ServerSettings, reward_settings: RewardSettings, reward: RationaleReward):
         self.settings = settings
         self.gate = Gate(settings)
-        self.metrics = Metrics(self.gate)
+        self.metrics = Metrics(self.gate, reward.judge)
         self.endpoints = Endpoints(settings, reward_settings, reward, self.gate)
         batches: dict[str, Work] = {
             "/v1/rewards": self.endpoints.rewards,

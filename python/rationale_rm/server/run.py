@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from rationale_rm._core import __version__
+from rationale_rm.judge import MetaJudge, loop
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.server import logs
 from rationale_rm.server.app import App
@@ -23,7 +24,8 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
     The judge is opened before the address is: a server that listens can score. Raises what `RewardSettings.open` does.
     """
     logs.set_up(quiet=quiet)
-    app = App(settings, reward_settings, reward_settings.open())
+    reward = reward_settings.open()
+    app = App(settings, reward_settings, reward)
 
     def refused(why: str) -> None:
         app.metrics.cut.labels(why).inc()
@@ -51,6 +53,8 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
         return 1
     finally:
         app.endpoints.close()
+        if isinstance(reward.judge, MetaJudge):
+            loop.run(reward.judge.caller.close())
     return 1 if app.gate.expired else 0
 
 
