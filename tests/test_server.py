@@ -293,7 +293,6 @@ def test_openrlhfs_protocol(server):
     found = server.post("/get_reward", asked)
     assert found["rewards"] == found["scores"] == [1.0, 0.0]
     assert found["extra_logs"] == {
-        "labelled": [1.0, 1.0],
         "outcome": [1.0, 0.0],
         "malformed": [0.0, 1.0],
         "scored": [1.0, 1.0],

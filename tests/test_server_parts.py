@@ -1,4 +1,4 @@
-"""Parts of the reward server on their own: the cut between prompt and response, decoding, tokens, settings."""
+"""Parts of the reward server on their own: decoding, tokens, settings."""
 
 import json
 
@@ -9,39 +9,8 @@ from rationale_rm import RationaleError
 from rationale_rm.server import ServerSettings, is_loopback, read_token
 from rationale_rm.server.codec import decode, decoder
 from rationale_rm.server.guard import check_token
-from rationale_rm.server.openrlhf import OVERLAP, without_prompt
 from rationale_rm.server.problems import Problem
 from rationale_rm.server.schema import MatchRequest
-
-texts = st.text("ab <", max_size=60)
-
-
-@given(texts, texts)
-def test_a_response_is_what_follows_its_prompt(prompt, response):
-    assert without_prompt(prompt + response, prompt) == response
-
-
-@given(st.text(min_size=40, max_size=80), texts, st.integers(0, 24))
-def test_a_prompt_may_have_lost_its_beginning(prompt, response, lost):
-    """The longest end of the prompt that the query begins with is cut off, as a slow search finds it."""
-    query = prompt[lost:] + response
-    ends = [at for at in range(len(prompt) - OVERLAP + 1) if query.startswith(prompt[at:])]
-    assert without_prompt(query, prompt) == query[len(prompt) - ends[0] :]
-
-
-@given(texts, texts)
-def test_another_prompt_is_none(query, prompt):
-    ends = [at for at in range(len(prompt) - OVERLAP + 1) if query.startswith(prompt[at:])]
-    expected = query[len(prompt) - ends[0] :] if ends else None
-    if query.startswith(prompt):
-        expected = query[len(prompt) :]
-    assert without_prompt(query, prompt) == expected
-
-
-def test_prompts_that_repeat_are_not_searched_for_ever():
-    """Every place of this prompt looks like a beginning; a search of all of them would compare 500 GB."""
-    assert without_prompt("a" * 999_999 + "b", "a" * 999_999 + "c") is None
-
 
 READ = decoder(MatchRequest)
 

@@ -67,7 +67,7 @@ def serve(
     max_pending: Annotated[
         int,
         typer.Option(min=1, help="Requests accepted and not answered yet; more are told 429."),
-    ] = 64,
+    ] = 1024,
     max_rows_pending: Annotated[int, typer.Option(min=1, help="Rows of these requests.")] = 16_384,
     request_timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the answer to a request.")] = 600.0,
     body_timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the body of a request to come.")] = 30.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -16,6 +16,9 @@ from rationale_rm.server.app import App
 from rationale_rm.server.connections import guarded
 from rationale_rm.server.settings import ServerSettings
 
+FILES: Final = 256
+"""Open files beside connections."""
+
 
 def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: bool = False) -> int:
     """Serves until SIGTERM or SIGINT, and gives the exit code: 0 when everything accepted was answered, 1 when the
@@ -24,6 +27,7 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
     The judge is opened before the address is: a server that listens can score. Raises what `RewardSettings.open` does.
     """
     logs.set_up(quiet=quiet)
+    _allow_files(settings.max_connections + FILES)
     reward = reward_settings.open()
     app = App(settings, reward_settings, reward)
 
@@ -44,7 +48,7 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
         proxy_headers=False,
         timeout_keep_alive=max(1, round(settings.idle_timeout)),
         timeout_graceful_shutdown=max(1, round(settings.write_timeout)),
-        backlog=1024,
+        backlog=2048,
     )
     server = DrainingServer(config, app, reward_settings)
     try:
@@ -113,3 +117,15 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
         gate = self._app.gate
         logs.write("stopped", accepted=gate.accepted, answered=gate.answered, cut=gate.expired)
+
+
+def _allow_files(wanted: int) -> None:
+    """Raises this process's limit on open files: many systems give 1,024, and every connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

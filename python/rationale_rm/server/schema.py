@@ -141,11 +141,10 @@ class RemoteRequest(_Request):
 
 
 class RemoteLogs(Struct, gc=False):
-    """Numbers for OpenRLHF's log, which can carry no null: `scored_rationale` and `scored_rc` are 0 where `scored` is,
-    and `outcome` where `labelled` is, so divide their means by its mean.
+    """Numbers for OpenRLHF's log (`integrations.openrlhf.answer_of`): `scored` is the weight of an answer in curves of
+    RC, 0 where its reasons were not judged, and the last two are weighted by it.
     """
 
-    labelled: list[float]
     outcome: list[float]
     malformed: list[float]
     scored: list[float]
@@ -159,15 +158,6 @@ class RemoteAnswer(Struct, gc=False):
     rewards: list[float]
     scores: list[float]
     extra_logs: RemoteLogs
-
-
-class RemoteLabel(Struct, gc=False):
-    """The JSON object of `RemoteRequest.labels`; what else the data put there is left alone."""
-
-    references: Texts
-    label: int | str | None = None
-    swapped: bool = False
-    pair_id: str | int | None = None
 
 
 class ProblemAnswer(Struct, gc=False):

@@ -35,13 +35,13 @@ class ServerSettings:
     """Characters of one text."""
     max_items: int = 1024
     """Entries of one list within a row: human reasons, model reasons, judge answers, cells."""
-    max_requests_pending: int = 64
+    max_requests_pending: int = 1024
     """Requests accepted and not answered yet; more are told to come back (429)."""
     max_rows_pending: int = 16_384
     """Rows of these requests."""
     max_bytes_pending: int = 256 * MIB
     """Bytes of these requests."""
-    max_connections: int = 512
+    max_connections: int = 2048
     """Open connections; more are closed at once."""
     header_timeout: float = 10.0
     """For the head of a request."""
