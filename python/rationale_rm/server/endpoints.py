@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
+from rationale_rm.integrations.rows import Row
 from rationale_rm.rewards import RationaleReward, RewardSettings
 from rationale_rm.server import openrlhf, schema, scoring
 from rationale_rm.server.codec import (
@@ -91,11 +92,14 @@ class Endpoints:
     async def remote(self, body: bytes) -> Answered:
         """``/get_reward``."""
         asked = await self._decoded(body, schema.RemoteRequest, self._check_remote)
-        rows = openrlhf.rows_of(asked)
-        responses = openrlhf.responses_of(asked)
-        check_lists(
-            "labels.references", [row.references for row in rows], self._settings.max_items, self._settings.max_text
-        )
+
+        def read() -> tuple[list[Row], list[str]]:
+            rows = openrlhf.rows_of(asked)
+            lists = [row.references for row in rows]
+            check_lists("labels.references", lists, self._settings.max_items, self._settings.max_text)
+            return rows, openrlhf.responses_of(asked)
+
+        rows, responses = read() if len(body) <= SMALL else await self._thread(read)
         with self._gate.batch(len(rows)):
             answer = await openrlhf.remote_rewards(self._unchecked, responses, rows)
         return Answered(encode(answer), len(rows), 0)
