@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
+REQUIREMENTS := $(foreach name,build io judge lint runtime serve test,requirements/$(name).txt)
 
 # The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
 # on, vLLM for the CPU and TRL.
@@ -130,6 +130,9 @@ tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minute
 
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
+
+soak-server: setup ## Ask the reward server for 10 minutes at the rate it sustains, and follow its memory (SECONDS: other)
+	@$(BIN)/python -m benches.server --soak $(or $(SECONDS),600)
 
 bench-rust: ## Criterion benches of the core
 	@cargo bench

@@ -16,10 +16,8 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import types
 import warnings
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,15 +27,12 @@ import torch
 from critiques import ANSWERS, SETTINGS, expected
 from rationale_rm.integrations.openrlhf import (
     LOGS,
-    answer_of,
     export_row,
     openrlhf_reward,
-    responses,
 )
-from rationale_rm.integrations.rows import read_row
-from rationale_rm.integrations.scoring import Scoring
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.rewards.settings import VARIABLE
+from reward_server import TOKEN, RewardServer
 from servers import ScriptedServer
 
 from benches import tiny_model
@@ -125,32 +120,10 @@ def from_file(tmp_path, monkeypatch):
 
 @pytest.fixture
 def from_server():
-    """The HTTP form: an executor that asks a server on this machine."""
-    scoring = Scoring(SETTINGS)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            rows = [read_row(label) for label in asked["labels"]]
-            body = json.dumps(answer_of(scoring.score_now(responses(asked["query"], asked["prompts"]), rows))).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 256
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield lambda: SingleTurnAgentExecutor(f"http://127.0.0.1:{server.server_port}/get_reward")
-        server.shutdown()
-        thread.join()
+    """The HTTP form: an executor that asks ``rationale-rm serve``; its URL is all that can carry a token."""
+    settings = json.dumps({"judge": SETTINGS.judge, **SETTINGS.to_mapping()})
+    with RewardServer("--reward", settings, token=TOKEN) as server:
+        yield lambda: SingleTurnAgentExecutor(f"http://_:{TOKEN}@127.0.0.1:{server.port}/get_reward")
 
 
 @pytest.mark.parametrize("form", ["from_file", "from_server"])
