@@ -35,6 +35,7 @@ CASES = (
     "grpo_step_vs_trl",
     "reward_overhead",
     "ray_score",
+    "server_rewards",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

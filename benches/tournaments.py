@@ -5,7 +5,8 @@ python -m benches.tournaments [--groups N] [--seed N]
 Each group has n responses with qualities drawn from a standard normal distribution. In each order the judge prefers i
 to j with probability 1 / (1 + exp(-slope (q_i - q_j))), drawn once for a group, so that all schedules of a group hear
 the same verdicts. A comparison is a pair in both orders. Scores are Bradley-Terry strengths, and what is measured is
-the mean rank correlation of scores and qualities over groups; a ranking that says nothing counts 0.
+the mean rank correlation of scores and qualities over groups; a ranking that says nothing counts 0. `by_wins` is the
+usual Swiss pairing, for comparison.
 """
 
 from __future__ import annotations
@@ -57,6 +58,37 @@ def play(won: Array, schedule: Any, budget: int | None) -> tuple[Array, int, int
         rounds += 1
 
 
+def play_by_wins(won: Array, budget: int, seed: int = 0) -> tuple[Array, int, int]:
+    """The usual Swiss pairing, as a peer: in the order of wins, each with the next one that it has not met."""
+    groups, n = won.shape[:2]
+    strengths, most = [], 0
+    for group in range(groups):
+        drawn = np.random.default_rng([seed, group]).permutation(n).tolist()
+        met: list[tuple[int, int]] = []
+        wins = [0.0] * n
+        rounds = 0
+        while len(met) < budget:
+            left = sorted(drawn, key=lambda item: -wins[item])
+            pairs = []
+            while left:
+                first = left.pop(0)
+                second = next((item for item in left if not {(first, item), (item, first)} & set(met)), None)
+                if second is not None:
+                    left.remove(second)
+                    pairs.append((first, second))
+            if not pairs:
+                break
+            for first, second in pairs[: budget - len(met)]:
+                met.append((first, second))
+                wins[first] += won[group, first, second]
+                wins[second] += won[group, second, first]
+            rounds += 1
+        first, second = np.array(met).T
+        strengths.append(rm.bradley_terry([0, len(met)], first, second, won[group, first, second], [n]))
+        most = max(most, rounds)
+    return np.array(strengths), budget, most
+
+
 def kendall(scores: Array, quality: Array) -> Array:
     """Kendall's tau-b of each row; strengths that differ by rounding alone are tied."""
     i, j = np.triu_indices(scores.shape[1], 1)
@@ -87,11 +119,13 @@ def measure(n: int, judge: str, groups: int, seed: int) -> list[dict[str, Any]]:
     pairs = n * (n - 1) // 2
     better = quality[:, :, None] > quality[:, None, :]
     played = [("round_robin", None), ("knockout", None), ("anchor", None)]
-    played += [(name, int(share * pairs + 1e-9)) for share in SHARES[n] for name in ("swiss", "round_robin")]
+    names = ("swiss", "by_wins", "round_robin")
+    played += [(name, int(share * pairs + 1e-9)) for share in SHARES[n] for name in names]
     whole: dict[str, Array] = {}
     entries = []
     for schedule, budget in played:
-        scores, comparisons, rounds = play(won, schedule, budget)
+        by_wins = schedule == "by_wins" and budget is not None
+        scores, comparisons, rounds = play_by_wins(won, budget) if by_wins else play(won, schedule, budget)
         entry: dict[str, Any] = {
             "n": n,
             "judge": judge,
@@ -142,8 +176,9 @@ def main() -> None:
         "slopes": SLOPES,
         "n_resamples": N_RESAMPLES,
     }
-    document = {"command": "make tournaments", "settings": settings, "entries": entries}
-    OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    head = json.dumps({"command": "make tournaments", "settings": settings})[:-1]
+    rows = ",\n  ".join(map(json.dumps, entries))  # an entry a line
+    OUTPUT.write_text(f'{head},\n "entries": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -310,8 +310,8 @@ def test_misuse_of_schedules(changes, said):
 
 
 def test_large_groups_are_solved():
-    """A chain of 1,024 that each beat the next; the prior holds its middle together, within rounding."""
-    n = 1024
+    """A chain of 300 that each beat the next; the prior holds its middle together, within rounding."""
+    n = 300
     found = rm.bradley_terry([0, n - 1], range(n - 1), range(1, n), np.ones(n - 1), [n])
     assert np.isfinite(found).all()
     assert (np.diff(found) < 1e-9).all()

@@ -74,6 +74,9 @@ class PairwiseBatch(Record):
             return np.array([np.nan if item is None else item for item in value], dtype=_COLUMNS[name])
         return tuple(value) if isinstance(value, list) else value
 
+    def __len__(self) -> int:
+        return len(self.score)
+
     @property
     def n_asked(self) -> int:
         """Comparisons asked, two calls each."""

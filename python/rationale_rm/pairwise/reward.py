@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -16,7 +14,8 @@ from rationale_rm import _core as core
 from rationale_rm.judge import loop
 from rationale_rm.pairwise import tournament
 from rationale_rm.pairwise.comparer import Comparer, Context
-from rationale_rm.pairwise.records import ANCHOR, PairwiseBatch, PlayedPair
+from rationale_rm.pairwise.groups import Entry, groups_of, n_pairs
+from rationale_rm.pairwise.records import PairwiseBatch, PlayedPair
 from rationale_rm.pairwise.tournament import Aggregation, Group, Result, Schedule
 
 MAX_FAILURE_RATE: Final = 0.05
@@ -119,7 +118,9 @@ class PairwiseReward:
                 raise core.RationaleError(f"{name} has {len(column)} rows, responses have {n}")
         if anchors is not None and self.schedule != "anchor":
             raise core.RationaleError(f'anchors go with the schedule "anchor", not with "{self.schedule}"')
-        entries = self._entries(prompts, responses, groups, anchors)
+        if groups is not None and n and np.asarray(groups).dtype.kind not in "iu":
+            raise core.RationaleError(f"groups must be whole numbers, not {np.asarray(groups).dtype}")
+        entries = groups_of(prompts, responses, groups, anchors, seed=self.seed, budget=self.budget)
         return await loop.hop(self._score(entries, responses, groups))
 
     async def close(self) -> None:
@@ -129,10 +130,10 @@ class PairwiseReward:
             await close()
 
     async def _score(
-        self, entries: Sequence[_Entry], responses: Sequence[str | None], numbers: Sequence[int] | None
+        self, entries: Sequence[Entry], responses: Sequence[str | None], numbers: Sequence[int] | None
     ) -> PairwiseBatch:
         playing = [entry.group for entry in entries]
-        n_round_robin = sum(_pairs(len(group.players)) for group in playing)
+        n_round_robin = sum(n_pairs(len(group.players)) for group in playing)
         ceiling = self.max_failure_rate * n_round_robin  # beyond it the batch has failed, however many are asked
         await tournament.play(playing, self.comparer, self.schedule, strong=self.strong, max_missing=ceiling)
         score = np.full(len(responses), np.nan)
@@ -166,50 +167,6 @@ class PairwiseReward:
         self._check(batch)
         return batch
 
-    def _entries(
-        self,
-        prompts: Sequence[Context],
-        responses: Sequence[str | None],
-        groups: Sequence[int] | None,
-        anchors: Sequence[str] | None,
-    ) -> list[_Entry]:
-        """The groups, in the order of their first rows."""
-        contents = [_content(prompt, row) for row, prompt in enumerate(prompts)]
-        members: dict[Any, list[int]] = {}
-        for row, name in enumerate(contents if groups is None else groups):
-            members.setdefault(name, []).append(row)
-        entries = []
-        for rows in members.values():
-            for column, given in (("prompts", contents), ("anchors", anchors)):
-                if given is not None and any(given[row] != given[rows[0]] for row in rows):
-                    raise core.RationaleError(f"{column}: the rows of group {groups and groups[rows[0]]} differ")
-            players: dict[str, list[int]] = {}
-            for row in rows:
-                response = responses[row]
-                if response is not None and _is_text(response, row):
-                    players.setdefault(response, []).append(row)
-            anchor = None
-            if anchors is not None:
-                if not _is_text(anchors[rows[0]], rows[0]):
-                    raise core.RationaleError(f"anchors[{rows[0]}] is no valid Unicode text")
-                players.setdefault(anchors[rows[0]], [])
-                anchor = list(players).index(anchors[rows[0]])
-            digest = hashlib.sha256(f"{self.seed}/{contents[rows[0]]}".encode("utf-8", "surrogatepass")).digest()
-            group = Group(
-                context=prompts[rows[0]],
-                players=list(players),
-                seed=int.from_bytes(digest[:8], "big") >> 1,
-                budget=self._budget(len(players)),
-                anchor=anchor,
-            )
-            entries.append(_Entry(group, rows, list(players.values())))
-        return entries
-
-    def _budget(self, n_players: int) -> int | None:
-        if self.budget is None or isinstance(self.budget, int):
-            return self.budget
-        return max(1, math.floor(self.budget * _pairs(n_players) + 1e-9))
-
     def _check(self, batch: PairwiseBatch) -> None:
         """Raises `ComparisonFailureError` where too many comparisons got no answer."""
         if batch.n_missing <= self.max_failure_rate * batch.n_asked:
@@ -224,58 +181,9 @@ class PairwiseReward:
         )
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A group, and where its players come from."""
-
-    group: Group
-    rows: list[int]
-    rows_of: list[list[int]]
-    """The rows of each player; several for copies, none for an anchor from outside."""
-
-    def played(self, name: int) -> list[PlayedPair]:
-        row = [rows[0] if rows else ANCHOR for rows in self.rows_of]
-        return [
-            PlayedPair(
-                group=name,
-                round=result.round,
-                first=row[result.first],
-                second=row[result.second],
-                outcome=result.outcome,
-                weight=result.weight,
-                verdicts=result.verdicts,
-                errors=result.errors,
-            )
-            for result in self.group.results
-        ]
-
-
 def _why(results: Sequence[Result], group: Group) -> str:
     """Why a player has no score."""
     failed = [error for result in results for error in result.errors if error is not None]
     if failed:
         return failed[-1]
     return ALONE if len(group.players) == 1 else NOT_COMPARED
-
-
-def _pairs(n: int) -> int:
-    return n * (n - 1) // 2
-
-
-def _is_text(text: Any, row: int) -> bool:
-    """Whether a text is valid Unicode. Raises `RationaleError` for anything else."""
-    if not isinstance(text, str):
-        raise core.RationaleError(f"responses[{row}] must be a text or None, not {text!r:.60}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _content(prompt: Context, row: int) -> str:
-    """A prompt as one text, by which equal ones are found."""
-    try:
-        return json.dumps(prompt if isinstance(prompt, str) else [dict(message) for message in prompt], sort_keys=True)
-    except (TypeError, ValueError):
-        raise core.RationaleError(f"prompts[{row}] must be a text or chat messages, not {prompt!r:.60}") from None

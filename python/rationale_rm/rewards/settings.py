@@ -112,9 +112,16 @@ class RewardSettings:
         if not text:
             return cls()
         try:
-            return cls.from_mapping(_object(text))
+            return cls.from_text(text)
         except (RationaleError, OSError, ValueError) as error:
             raise RationaleError(f"${variable}: {error}") from error
+
+    @classmethod
+    def from_text(cls, text: str) -> RewardSettings:
+        """Settings in a JSON object, or in the JSON or YAML file that a text names. Raises `RationaleError`, `OSError`
+        and `ValueError`.
+        """
+        return cls.from_mapping(_object(text))
 
     def to_mapping(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
