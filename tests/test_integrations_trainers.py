@@ -3,7 +3,9 @@
 import asyncio
 import math
 import pickle
+import re
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,9 @@ JSON = st.recursive(
 INFO = JSON | st.fixed_dictionaries(
     {}, optional={"references": JSON, "label": JSON, "swapped": JSON, "pair_id": JSON, "other": JSON}
 )
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 class Batch:
@@ -206,3 +211,20 @@ def test_a_pairwise_group_is_a_run_of_equal_prompts():
     assert found == [1.0, None, 0.0, 0.0, 0.0]
     assert seen == {"groups": [0, 0, 1, 1, 2], "responses": list("vwxyz")}
     assert metric == {"pairwise/unanswered": 0.2}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openrlhf/reward.json",
+        "swift/train_genrm.sh",
+        "verifiers/rationale_genrm.py",
+        "verifiers/rationale_genrm_legacy.py",
+    ],
+)
+def test_the_examples_bound_the_time_of_a_step(name):
+    """A judge that hangs would be waited for until a collective operation of the other processes is given up."""
+    text = (EXAMPLES / name).read_text("utf-8")
+    if not name.endswith(".json"):
+        text = re.search(r"RATIONALE_RM_REWARD=.*?(\{\\?\"judge.*?\})", text, re.DOTALL).group(1).replace("\\", "")
+    assert RewardSettings.from_text(text).time_budget == 300
