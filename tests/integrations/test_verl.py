@@ -226,6 +226,27 @@ def test_the_trainer_finds_the_estimator_and_its_ceiling(model_path, batch_of, c
     assert get_adv_estimator_fn("grpo_answered") is grpo_answered
 
 
+@pytest.mark.parametrize(("n", "unanswered", "stops"), [(16, 1, False), (16, 2, True), (4, 4, True), (40, 2, False)])
+def test_one_unanswered_answer_of_a_small_step_is_no_outage(n, unanswered, stops):
+    rewards, mask = tensors([math.nan] * unanswered + [0.5] * (n - unanswered))
+    index = np.array(["group"] * n, dtype=object)
+    if stops:
+        with pytest.raises(UnansweredError, match=f"{unanswered} of the {n} answers"):
+            grpo_answered(rewards, mask, index)
+    else:
+        assert not grpo_answered(rewards, mask, index)[0].isnan().any()
+
+
+def test_a_judge_that_cannot_be_opened_stops_the_run(model_path, batch_of, cases):
+    """What would be an exception in each reward worker is what the estimator raises on."""
+    few = cases[: 2 * ANSWERS]
+    found = scored(config_of(model_path, *newer({"judge": "lexicall"})), batch_of(few))
+    assert all(math.isnan(one["reward_score"]) for one in found)
+    rewards, mask = tensors([one["reward_score"] for one in found])
+    with pytest.raises(UnansweredError, match="16 of the 16"):
+        grpo_answered(rewards, mask, np.array([case.pair.id for case in few], dtype=object))
+
+
 def test_degenerate_groups_teach_nothing():
     rewards, mask = tensors([math.nan, math.nan, 0.7, 0.5, 0.5])
     index = np.array(["none", "one", "one", "equal", "equal"], dtype=object)
