@@ -14,16 +14,13 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import read_row, row_fields
-from rationale_rm.integrations.scoring import Scoring
+from rationale_rm.integrations.scoring import FIGURES, Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
-from rationale_rm.types import GenrmStatus, Pair, RewardBatch
+from rationale_rm.types import Pair, RewardBatch
 
 Unanswered = Literal["stop", "drop"]
-LOGS: Final = ("outcome", "malformed", "scored", "scored_rationale", "scored_rc")
 OVERLAP: Final = 16
 """Characters of a prompt that must be found at the start of a query whose prompt was cut."""
 _TRIES: Final = 64
@@ -58,7 +55,7 @@ def openrlhf_reward(
 
     Returns:
         A function that never raises. It gives ``rewards`` and ``scores``, float32 tensors (n,) or None, and
-        ``extra_logs``, a tensor (n,) for each of `LOGS`; what went wrong is logged as an error.
+        ``extra_logs``, a tensor (n,) for each of `FIGURES`; what went wrong is logged as an error.
 
     Raises `RationaleError` for settings that OpenRLHF cannot serve.
     """
@@ -138,33 +135,21 @@ def _without_end(text: str) -> str:
 def answer_of(batch: RewardBatch) -> dict[str, Any]:
     """``rewards``, ``scores`` and ``extra_logs`` as lists, and ``error``: why a reward is NaN, None where none is.
 
-    OpenRLHF takes the mean of the logs, so that they are numbers for every answer (but `outcome`, NaN without a
-    label): `scored` is the weight of an answer in curves of RC
-    (0: its reasons were not judged), `scored_rationale` and `scored_rc` are weighted by it, so that the mean of
-    `scored_rc` divided by the mean of `scored` is the RC.
+    OpenRLHF takes the mean of the logs.
     """
     rewards = batch.reward.tolist()
-    unknown = np.isnan(batch.rationale)
-    weight = np.where(unknown, 0.0, batch.audit_weight)
-    logs = {
-        "outcome": batch.outcome,
-        "malformed": (batch.status != int(GenrmStatus.OK)).astype(float),
-        "scored": weight,
-        "scored_rationale": np.where(unknown, 0.0, batch.rationale * weight),
-        "scored_rc": np.where(unknown, 0.0, batch.rc * weight),
-    }
     missing = [row for row, reward in enumerate(rewards) if math.isnan(reward)]
     return {
         "rewards": rewards,
         "scores": rewards,
-        "extra_logs": {name: logs[name].tolist() for name in LOGS},
+        "extra_logs": {name: values.tolist() for name, values in answer_figures(batch).items()},
         "error": (batch.errors[missing[0]] or "the data hold no label") if missing else None,
     }
 
 
 def no_answer(n: int) -> dict[str, Any]:
     """The answer without rewards to n queries."""
-    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in LOGS}}
+    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in FIGURES}}
 
 
 def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import Row, read_row, row_fields
-from rationale_rm.integrations.scoring import Scoring, metrics
+from rationale_rm.integrations.scoring import Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.types import Pair, RewardBatch
 
@@ -48,7 +48,7 @@ async def compute_score(
         settings: ``reward_kwargs``: `RewardSettings`; without any, those of the environment.
 
     Returns:
-        ``score`` and the keys of `metrics`, the same for every answer. The score of an answer whose judge failed is
+        ``score`` and `answer_figures`, the same keys for every answer. The score of an answer whose judge failed is
         NaN, which the advantage estimator ``grpo_answered`` leaves out (`verl_advantages`). Failures never raise,
         however many they are: verl trains on without what raised, so that the estimator is what stops the run.
 
@@ -115,4 +115,4 @@ def _result(batch: RewardBatch) -> dict[str, float]:
     reward = float(batch.reward[0])
     if math.isnan(reward):
         _log.warning("an answer has no reward: %s", batch.errors[0] or "the data hold no label")
-    return {"score": reward, **metrics(batch, 0)}
+    return {"score": reward, **{name: float(values[0]) for name, values in answer_figures(batch).items()}}
