@@ -143,6 +143,12 @@ def test_rationales_are_scored_without_a_label(cases):
     assert found["score"] > 0
 
 
+def test_a_worker_without_settings_gives_no_reward(cases, unscored, monkeypatch):
+    monkeypatch.delenv("RATIONALE_RM_REWARD", raising=False)
+    adapter._scoring.cache_clear()
+    unscored(cases[0], "$RATIONALE_RM_REWARD is not set in this process")
+
+
 def test_settings_come_from_the_environment_where_verl_gives_none(cases, rewards, monkeypatch):
     monkeypatch.setenv("RATIONALE_RM_REWARD", json.dumps(SETTINGS.to_mapping()))
     adapter._scoring.cache_clear()

@@ -26,11 +26,12 @@ import numpy as np
 import pytest
 import torch
 from critiques import ANSWERS, SETTINGS, expected
+from rationale_rm import RationaleError
 from rationale_rm.integrations.openrlhf import (
-    LOGS,
     export_row,
     openrlhf_reward,
 )
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.rewards.settings import VARIABLE
 from reward_server import TOKEN, RewardServer
@@ -134,7 +135,7 @@ def test_the_agent_gets_the_shared_rewards(request, rollouts, cases, rewards, fo
     np.testing.assert_allclose([one.rewards.item() for one in samples], rewards, atol=1e-6)
     np.testing.assert_allclose([one.scores.item() for one in samples], rewards, atol=1e-6)
     whole = expected(cases)
-    logs = {name: np.array([one.info[name].item() for one in samples]) for name in LOGS}
+    logs = {name: np.array([one.info[name].item() for one in samples]) for name in FIGURES}
     np.testing.assert_array_equal(logs["outcome"], whole.outcome)
     assert logs["scored_rc"].mean() / logs["scored"].mean() == pytest.approx(
         np.nansum(whole.rc * whole.audit_weight) / whole.audit_weight[~np.isnan(whole.rc)].sum()
@@ -292,6 +293,13 @@ def test_a_text_that_names_a_picture_stays_a_text(prompt_set, cases):
     assert "before ‹image› after" in prompt
 
 
+def test_a_file_without_settings_is_refused_when_it_is_loaded(monkeypatch):
+    """OpenRLHF loads it in each rollout process, which ends there."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(RationaleError, match=VARIABLE):
+        SingleTurnAgentExecutor(str(EXAMPLE / "reward.py"))
+
+
 def test_an_outage_is_no_reward_in_either_case(cases, caplog):
     """Past the ceiling NaN would only make the filter run through the data."""
     settings = RewardSettings(judge=AWAY, attempts=1, gate=False, mode="rationale")
@@ -318,7 +326,7 @@ def test_it_never_raises(cases, caplog):
             found = reward_func([query], [prompt], [wrong])
         assert found["rewards"] is None
         assert found["scores"] is None
-        assert set(found["extra_logs"]) == set(LOGS)
+        assert set(found["extra_logs"]) == set(FIGURES)
         assert "no reward, on which OpenRLHF stops" in caplog.text
     found = reward_func(["a prompt and more"], ["another"], [label])
     assert found["rewards"] is None

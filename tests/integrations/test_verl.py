@@ -19,6 +19,7 @@ from critiques import ANSWERS, SETTINGS, expected
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from rationale_rm.integrations import verl as adapter
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.rewards import RewardSettings
 
 from benches import tiny_model
@@ -39,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 AWAY = "openai:m@http://127.0.0.1:9/v1"
 """A judge that is down: nothing listens at the discard port."""
 MODULE = "pkg://rationale_rm.integrations.verl"
-KEYS = {"score", "outcome", "rationale", "rc", "judged", "unanswered", "malformed"}
+KEYS = {"score", *FIGURES}
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +110,16 @@ def test_reward_managers_give_the_shared_rewards(model_path, batch_of, cases, re
     found = scored(config_of(model_path, f"reward.reward_manager.name={manager}", *overrides), batch_of(cases))
     np.testing.assert_allclose([one["reward_score"] for one in found], rewards, atol=1e-12)
     whole = expected(cases)
-    for column in ("outcome", "rationale", "rc"):
-        values = [one["reward_extra_info"][column] for one in found]
-        np.testing.assert_allclose(values, getattr(whole, column), atol=1e-12, err_msg=column)
+    known = ~np.isnan(whole.rc)
+    weighted = {
+        "outcome": whole.outcome,
+        "scored": np.where(known, whole.audit_weight, 0),
+        "scored_rationale": np.where(known, whole.rationale * whole.audit_weight, 0),
+        "scored_rc": np.where(known, whole.rc * whole.audit_weight, 0),
+    }
+    for column, values in weighted.items():
+        shown = [one["reward_extra_info"][column] for one in found]
+        np.testing.assert_allclose(shown, values, atol=1e-12, err_msg=column)
 
 
 @pytest.mark.parametrize("path", [MODULE, adapter.__file__], ids=["module", "file"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,12 +20,11 @@ import numpy as np
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.openrlhf_queries import found_responses
 from rationale_rm.integrations.rows import Row, read_row, row_fields
-from rationale_rm.integrations.scoring import FEW, WINDOW, Scoring
+from rationale_rm.integrations.scoring import FEW, FIGURES, WINDOW, Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
-from rationale_rm.types import GenrmStatus, Pair, RewardBatch
+from rationale_rm.types import Pair, RewardBatch
 
 Unanswered = Literal["stop", "drop"]
-LOGS: Final = ("outcome", "malformed", "scored", "scored_rationale", "scored_rc")
 _UNMATCHED: Final = "a query does not begin with its prompt, nor with an end of it"
 _log = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def openrlhf_reward(
 
     Returns:
         A function that never raises. It gives ``rewards`` and ``scores``, float32 tensors (n,) or None, and
-        ``extra_logs``, a tensor (n,) for each of `LOGS`; what went wrong is logged as an error. A row that cannot be
+        ``extra_logs``, a tensor (n,) for each of `FIGURES`; what went wrong is logged as an error. A row that cannot be
         read, or lacks the label that the mode needs, is a fault of the data and gets None in either case.
 
     Raises `RationaleError` for settings that OpenRLHF cannot serve.
@@ -83,33 +81,21 @@ def openrlhf_reward(
 def answer_of(batch: RewardBatch) -> dict[str, Any]:
     """``rewards``, ``scores`` and ``extra_logs`` as lists, and ``error``: why a reward is NaN, None where none is.
 
-    OpenRLHF takes the mean of the logs, so that they are numbers for every answer (but `outcome`, NaN without a
-    label): `scored` is the weight of an answer in curves of RC
-    (0: its reasons were not judged), `scored_rationale` and `scored_rc` are weighted by it, so that the mean of
-    `scored_rc` divided by the mean of `scored` is the RC.
+    OpenRLHF takes the mean of the logs.
     """
     rewards = batch.reward.tolist()
-    unknown = np.isnan(batch.rationale)
-    weight = np.where(unknown, 0.0, batch.audit_weight)
-    logs = {
-        "outcome": batch.outcome,
-        "malformed": (batch.status != int(GenrmStatus.OK)).astype(float),
-        "scored": weight,
-        "scored_rationale": np.where(unknown, 0.0, batch.rationale * weight),
-        "scored_rc": np.where(unknown, 0.0, batch.rc * weight),
-    }
     missing = [row for row, reward in enumerate(rewards) if math.isnan(reward)]
     return {
         "rewards": rewards,
         "scores": rewards,
-        "extra_logs": {name: logs[name].tolist() for name in LOGS},
+        "extra_logs": {name: values.tolist() for name, values in answer_figures(batch).items()},
         "error": (batch.errors[missing[0]] or "the data hold no label") if missing else None,
     }
 
 
 def no_answer(n: int) -> dict[str, Any]:
     """The answer without rewards to n queries."""
-    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in LOGS}}
+    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in FIGURES}}
 
 
 def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -143,14 +129,13 @@ class _Unmatched:
 
     def __init__(self, rate: float):
         self._rate = rate
-        self._lock = threading.Lock()
         self._last: deque[bool] = deque(maxlen=WINDOW)
 
     def count(self, texts: Sequence[str | None]) -> None:
         """Raises `RationaleError` where the texts that are None make it too many."""
-        with self._lock:
-            self._last.extend(text is None for text in texts)
-            n, n_unmatched = len(self._last), sum(self._last)
+        self._last.extend([text is None for text in texts])
+        last = list(self._last)  # one step, where other threads extend it
+        n, n_unmatched = len(last), sum(last)
         if None in texts and n_unmatched > self._rate * max(n, FEW):
             raise RationaleError(
                 f"{_UNMATCHED}: {n_unmatched} of the last {n}, more than max_failure_rate {self._rate:g}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import Row, read_row, row_fields
-from rationale_rm.integrations.scoring import Scoring, metrics
+from rationale_rm.integrations.scoring import Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.types import REWARD_COLUMNS, Pair, RewardBatch
 
@@ -50,7 +50,7 @@ async def compute_score(
         settings: ``reward_kwargs``: `RewardSettings`; without any, those of the environment.
 
     Returns:
-        ``score`` and the keys of `metrics`, the same for every answer. The score of an answer whose judge failed is
+        ``score`` and `answer_figures`, the same keys for every answer. The score of an answer whose judge failed is
         NaN, which the advantage estimator ``grpo_answered`` leaves out (`verl_advantages`). It is NaN too, with an
         error in the worker's log, for settings and rows that cannot be read, a judge that cannot be opened, and a row
         without the label that its mode needs. Nothing raises: verl trains on without what raised, or gives it 0, so
@@ -138,4 +138,4 @@ def _result(batch: RewardBatch) -> dict[str, float]:
     reward = float(batch.reward[0])
     if math.isnan(reward):
         _log.error("an answer has no reward: %s", batch.errors[0] or "the data hold no label")
-    return {"score": reward, **metrics(batch, 0)}
+    return {"score": reward, **{name: float(values[0]) for name, values in answer_figures(batch).items()}}
