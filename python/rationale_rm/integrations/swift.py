@@ -64,7 +64,7 @@ def _inputs(
     texts = [text_of(completion) for completion in completions]
     ids = columns.get("response_token_ids")
     lengths = None if ids is None or settings.max_length is None else [_length(turns) for turns in ids]
-    return texts, read_columns(len(texts), **columns), lengths
+    return texts, read_columns(len(texts), columns), lengths
 
 
 def rewards(

@@ -167,7 +167,7 @@ def _inputs(scoring: Scoring, completions: Sequence[Any], columns: Mapping[str, 
     texts = [text_of(completion) for completion in completions]
     ids = columns.get("completion_ids")
     lengths = None if ids is None or scoring.settings.max_length is None else [len(tokens) for tokens in ids]
-    return texts, read_columns(len(texts), **columns), lengths
+    return texts, read_columns(len(texts), columns), lengths
 
 
 def _reported(batch: RewardBatch, rows: Sequence[Row], settings: RewardSettings, columns: Mapping[str, Any]) -> Rewards:
