@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -71,7 +70,9 @@ def test_rollouts_get_our_rewards(cases, rewards, written):
     batch = expected(cases)
     assert [trace.metrics["outcome"] for trace in traces] == batch.outcome.tolist()
     assert [trace.metrics["malformed"] for trace in traces] == (batch.status != 0).tolist()
-    assert [trace.metrics.get("rc", math.nan) for trace in traces] == pytest.approx(batch.rc.tolist(), nan_ok=True)
+    scored, rc = (np.mean([trace.metrics[name] for trace in traces]) for name in ("scored", "scored_rc"))
+    assert 0 < scored < 1
+    assert rc / scored == pytest.approx(np.nansum(batch.rc * batch.audit_weight) / np.sum(batch.audit_weight))
 
 
 def test_no_judgement_is_an_error_and_no_zero(cases, written):

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.integrations.labels import NO_LABEL
 from rationale_rm.integrations.rows import read_row, row_fields, text_of
 from rationale_rm.integrations.scoring import Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
@@ -59,7 +60,7 @@ def one(batch: RewardBatch) -> tuple[float, dict[str, float]]:
     """Reward and figures of the only answer of a batch. Raises `NoJudgementError` where no judge answered."""
     reward = float(batch.reward[0])
     if math.isnan(reward):
-        raise NoJudgementError(batch.errors[0] or "there is no label, and so no outcome")
+        raise NoJudgementError(batch.errors[0] or NO_LABEL)
     return reward, {name: float(values[0]) for name, values in answer_figures(batch).items()}
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 import verifiers.legacy as vf
 
 from rationale_rm._core import RationaleError
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.integrations.verifiers import STATE_KEY, verifiers_reward
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
-
-FIGURES: Final = ("outcome", "judged", "unanswered", "malformed")
-"""Of `integrations.scoring.METRICS`, what the metrics of a rollout hold."""
 
 
 class RationaleRubric(vf.Rubric):  # type: ignore[misc]
@@ -21,8 +19,8 @@ class RationaleRubric(vf.Rubric):  # type: ignore[misc]
     A rollout without a judgement has the reward NaN, the advantage 0 and an error in its state, where trainers look for
     rollouts to leave out; the advantages of its group are about the others. The error is an `InfraError`, for which
     verifiers repeats the rollout where ``max_retries`` lets it. `JudgeFailureError` (too many failures) and
-    `RationaleError` (data without human reasons) are raised. The metrics `FIGURES` are those of the answer; what is not
-    known of it is left out.
+    `RationaleError` (data without human reasons) are raised. Its metrics are those of `answer_figures`
+    (`integrations.scoring`), as far as they are known.
 
     Args:
         settings: The reward; by default what the environment says.
