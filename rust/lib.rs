@@ -9,7 +9,8 @@
 //! 5. [`score`]: Rationale Consistency (Eq. 2), precision, F1, average precision (Eq. 3);
 //! 6. [`reward`]: outcome and hybrid rewards (Eq. 4), shaping, group advantages (Eq. 5);
 //! 7. [`stats`]: seeded bootstrap intervals, paired tests, agreement figures;
-//! 8. [`batch`]: the stages over columns, in parallel.
+//! 8. [`ranking`]: tournament schedules and Bradley–Terry strengths, for a GenRM as the reward of a policy;
+//! 9. [`batch`]: the stages over columns, in parallel.
 #![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -18,6 +19,7 @@ pub mod batch;
 pub mod error;
 pub mod matching;
 pub mod parse;
+pub mod ranking;
 pub mod reward;
 pub mod score;
 pub mod similarity;

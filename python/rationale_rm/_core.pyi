@@ -40,6 +40,7 @@ __all__ = [
     "_run_serially",
     "agreement",
     "bootstrap_ci",
+    "bradley_terry",
     "format_reward",
     "group_advantages",
     "hybrid_reward",
@@ -47,6 +48,8 @@ __all__ = [
     "match",
     "match_sparse",
     "mcnemar",
+    "mean_win",
+    "next_pairs",
     "outcome_reward",
     "paired_bootstrap",
     "parse_claims",
@@ -432,6 +435,58 @@ def agreement(x: ArrayLike, y: ArrayLike) -> Agreement:
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation with average ranks for ties; NaN where undefined."""
+
+def bradley_terry(
+    row_offsets: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    outcome: ArrayLike,
+    n_items: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    prior_std: float = 5.0,
+) -> _F64:
+    """Bradley-Terry strengths of the items of G groups, in log-odds: float64 (sum of `n_items`,), group after group.
+
+    The comparisons of group g are ``row_offsets[g]:row_offsets[g + 1]``: `first` and `second` are items from 0 to
+    ``n_items[g] - 1``, `outcome` in [0, 1] is what `first` won (0.5 is a tie), NaN where there is no answer. `n_items`
+    is (G,) or one number for all, at most 1024; `weights`, in [0.001, 1000], say what a comparison counts as.
+    `prior_std` is the standard deviation of the normal prior that makes the strengths finite for any record
+    (``docs/pairwise.md``). Item i beats j with probability ``1 / (1 + exp(s[j] - s[i]))``. NaN for an item without an
+    answered comparison. Raises `RationaleError` for items or outcomes out of range.
+    """
+
+def mean_win(
+    row_offsets: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    outcome: ArrayLike,
+    n_items: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> _F64:
+    """The mean result of each item over its answered comparisons, in [0, 1]; arguments and shape as `bradley_terry`."""
+
+def next_pairs(
+    row_offsets: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    outcome: ArrayLike,
+    n_items: ArrayLike,
+    *,
+    schedule: Literal["anchor", "round_robin", "swiss", "knockout"],
+    seeds: ArrayLike | None = None,
+    budgets: ArrayLike | None = None,
+    anchors: ArrayLike | None = None,
+) -> tuple[_I64, _I64, _I64]:
+    """The pairs to compare next in each of G tournaments: `row_offsets` (G + 1,), `first` and `second`.
+
+    The comparisons so far are given as to `bradley_terry`; no pair is named twice, answered or not. ``anchor`` and
+    ``round_robin`` name all of their pairs at once, ``swiss`` and ``knockout`` those of a round, in which no item stands
+    twice; a tournament that is over has none. `budgets` (G,) or one for all: the most comparisons, unanswered ones
+    included; by default all of the schedule, and ceil(log2 n) + 1 rounds of ``swiss``. `seeds` (G,) decide what is
+    drawn; `anchors` (G,) name the anchors, which are drawn else.
+    """
 
 def _run_serially() -> None:
     """Runs later batches on the calling thread; for forked children, whose thread pool is dead."""

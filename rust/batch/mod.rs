@@ -5,10 +5,12 @@
 
 mod matched;
 mod parsed;
+mod ranked;
 mod scored;
 
 pub use matched::{match_dense, match_parsed, match_sparse, DenseScores, MatchColumns, SparseScores};
 pub use parsed::{parse_claims, parse_genrm, parse_metajudge, ClaimsColumns, GenrmColumns, MetaJudgeColumns};
+pub use ranked::{bradley_terry, mean_win, next_pairs, Comparisons, PairColumns};
 pub use scored::{score, similarity, ScoreColumns, SimilarityColumns};
 
 use rayon::prelude::*;

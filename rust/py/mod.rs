@@ -4,6 +4,7 @@
 mod convert;
 mod matching;
 mod parse;
+mod ranking;
 mod reward;
 mod stats;
 
@@ -34,6 +35,8 @@ mod _core {
     use super::matching::{match_, match_sparse, score, similarity, MatchBatch, ScoreBatch, SimilarityBatch};
     #[pymodule_export]
     use super::parse::{parse_claims, parse_genrm, parse_metajudge, ClaimsBatch, GenrmBatch, MetaJudgeBatch};
+    #[pymodule_export]
+    use super::ranking::{bradley_terry, mean_win, next_pairs};
     #[pymodule_export]
     use super::reward::{format_reward, group_advantages, hybrid_reward, length_reward, outcome_reward};
     #[pymodule_export]
