@@ -22,7 +22,7 @@ VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 DEEPSPEED_REQUIREMENTS := requirements/deepspeed.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo demo-score experiment test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+.PHONY: help setup setup-models demo demo-score experiment align test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ demo: setup-models ## Train a judge from nothing, on outcomes alone and with the
 
 experiment: setup-models ## Three seeds under each reward (about 50 minutes); writes docs/experiments/degeneration.json
 	@$(MODELS_BIN)/python examples/degeneration.py
+
+align: setup-models ## Policies under the GenRMs of `make experiment` (which it trains where they are missing); writes docs/experiments/align_policy.json
+	@$(MODELS_BIN)/python examples/align_policy.py
 
 demo-score: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
 	@$(BIN)/rationale-rm score examples/demo/metajudge-careful.jsonl examples/demo/metajudge-shallow.jsonl

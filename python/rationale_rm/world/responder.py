@@ -28,9 +28,8 @@ class ResponderSettings:
 
 
 def respond(request: Request, settings: ResponderSettings, rng: random.Random) -> str:
-    """A response to `request`: one thing about each constraint, in any order."""
+    """A response to `request`: one thing about each constraint, in the order of the request."""
     said = [rng.choice(one.bad) if rng.random() < settings.broken else one.good for one in request.constraints]
-    rng.shuffle(said)
     body = written(said)
     return dressed(rng, body) if rng.random() < settings.cue else body
 
