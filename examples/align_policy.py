@@ -111,7 +111,7 @@ def within_seeds(found: dict[str, dict[int, dict[str, Any]]], a: str, b: str, se
         run = next(iter(found.values())) if name == "start" else found[name]
         columns.append(run[seed]["flaws_of_requests"]["start" if name == "start" else "end"])
     gap = rationale_rm.bootstrap_ci(np.subtract(*columns), seed=seed)
-    return {"mean": gap.value, "low": gap.low, "high": gap.high}
+    return {"mean": gap.mean, "low": gap.low, "high": gap.high}
 
 
 def main() -> None:

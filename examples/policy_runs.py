@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import torch
 import transformers
 from policy_judges import by_flaws
 from policy_settings import MODEL, Settings
@@ -15,12 +16,14 @@ from rationale_rm import world
 from rationale_rm.pairwise import Comparer, PairwiseReward
 from rationale_rm.rollout import HfRollouts
 from rationale_rm.train import scratch
+from rationale_rm.train.scratch import END
 from rationale_rm.world.vocabulary import CLOSINGS, OPENINGS, domains
+from torch.nn.utils.rnn import pad_sequence
 
 with warnings.catch_warnings():
     # It says which versions of vLLM it supports; here it samples with none.
     warnings.filterwarnings("ignore", message="TRL currently supports vLLM", category=UserWarning)
-    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+    from trl import GRPOConfig, GRPOTrainer
 
 datasets.disable_progress_bars()
 transformers.utils.logging.disable_progress_bar()
@@ -35,6 +38,8 @@ QUIET = {
     "bf16": False,
     "gradient_checkpointing": False,
 }
+UNLEARNT = -100
+"""Label of tokens without a loss."""
 KINDS = ("broken", "missing", "contradictory", "repeated", "foreign")
 Responses = list[list[str]]
 """Those to each request."""
@@ -45,31 +50,35 @@ def make_start(folder: Path, seed: int, how: Settings) -> None:
     rng = random.Random(f"{seed}/start")
     responder = world.ResponderSettings(broken=how.broken, cue=how.cue)
     asked = world.requests(world.WorldSettings(seed=seed), "train", how.requests)
-    shown = [rng.choice(asked) for _ in range(how.start_steps * how.start_batch)]
-    rows = [
-        {"prompt": _message("user", one.text), "completion": _message("assistant", world.respond(one, responder, rng))}
-        for one in shown
+    texts = [text for one in asked for text in (one.text, world.respond(one, responder, rng))]
+    scratch.make(folder / "model", texts, **MODEL, fixed=_phrases(), max_model_len=128, seed=seed)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "model")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
+    prompts = [
+        tokenizer.apply_chat_template(_message("user", one.text), add_generation_prompt=True)["input_ids"]
+        for one in asked
     ]
-    texts = [row[part][0]["content"] for row in rows[:2000] for part in ("prompt", "completion")]
-    made = scratch.make(folder / "untrained", texts, **MODEL, fixed=_phrases(), max_model_len=128, seed=seed)
-    trainer = SFTTrainer(
-        model=transformers.AutoModelForCausalLM.from_pretrained(made, dtype="float32"),
-        args=SFTConfig(
-            output_dir=str(folder / "trl"),
-            max_steps=how.start_steps,
-            per_device_train_batch_size=how.start_batch,
-            learning_rate=how.start_lr,
-            warmup_steps=min(20, how.start_steps // 2),
-            lr_scheduler_type="linear",
-            max_length=None,
-            seed=seed,
-            **QUIET,
-        ),
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=transformers.AutoTokenizer.from_pretrained(made),
-    )
-    trainer.train()
-    trainer.save_model(str(folder / "model"))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=how.start_lr, betas=(0.9, 0.95), weight_decay=0.0)
+    warmup = min(20, how.start_steps // 2)
+    rate = transformers.get_linear_schedule_with_warmup(optimiser, warmup, how.start_steps)
+    for _ in range(how.start_steps):
+        shown = rng.choices(range(len(asked)), k=how.start_batch)
+        said = [tokenizer(world.respond(asked[one], responder, rng) + END)["input_ids"] for one in shown]
+        ids, labels = zip(
+            *[
+                (torch.tensor(prompts[one] + ours), torch.tensor([UNLEARNT] * len(prompts[one]) + ours))
+                for one, ours in zip(shown, said, strict=True)
+            ],
+            strict=True,
+        )
+        padded = pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_token_id)
+        learnt = pad_sequence(labels, batch_first=True, padding_value=UNLEARNT)
+        model(input_ids=padded, attention_mask=(padded != tokenizer.pad_token_id).long(), labels=learnt).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        rate.step()
+    model.save_pretrained(folder / "model")
 
 
 def align(start: Path, judge: Comparer, seed: int, how: Settings, folder: Path) -> dict[str, Any]:

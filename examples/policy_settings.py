@@ -19,14 +19,14 @@ class Settings:
     start_steps: int = 400
     start_batch: int = 64
     start_lr: float = 3e-3
-    steps: int = 50
+    steps: int = 30
     prompts: int = 8
     samples: int = 6
     lr: float = 1e-3
     schedule: str = "swiss"
     budget: float = 0.6
     """Comparisons, as a share of a round-robin's."""
-    watched: int = 60
+    watched: int = 40
     """Validation requests that the policy answers once every `every` steps."""
     every: int = 10
     test_requests: int = 150
