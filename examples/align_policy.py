@@ -50,19 +50,19 @@ COMPARED = [
 def start_of(seed: int, folder: Path, how: Settings) -> Path:
     """The start of a seed's policies, made where it is not there."""
     made = folder / f"start-{seed}"
-    if _finished(made, how) is None:
+    if _finished(made, how.of_start()) is None:
         import policy_runs  # here, in the process that trains: it loads TRL
 
         began = time.monotonic()
         policy_runs.make_start(made, seed, how)
-        _write(made, how, {"seconds": time.monotonic() - began})
+        _write(made, how.of_start(), {"seconds": time.monotonic() - began})
     return made / "model"
 
 
 def run_of(name: str, seed: int, folder: Path, genrms: Path, how: Settings) -> dict[str, Any]:
     """What came of a seed's policy under a reward; trained where it is not there."""
     made = folder / f"{name}-{seed}"
-    found = _finished(made, how)
+    found = _finished(made, how.to_dict())
     if found is None:
         import policy_judges
         import policy_runs
@@ -71,7 +71,7 @@ def run_of(name: str, seed: int, folder: Path, genrms: Path, how: Settings) -> d
         genrm, reads = REWARDS[name]
         judge = policy_judges.open_judge(reads, genrm and genrms / f"{genrm}-{seed}" / TRAINED)
         result = policy_runs.align(folder / f"start-{seed}" / "model", judge, seed, how, made)
-        found = _write(made, how, {**result, "seconds": time.monotonic() - began})
+        found = _write(made, how.to_dict(), {**result, "seconds": time.monotonic() - began})
     return found
 
 
@@ -183,16 +183,16 @@ def _wins(run: dict[str, Any]) -> dict[str, float]:
     return {f"wins_{how}": share for how, share in run["wins"].items()}
 
 
-def _finished(made: Path, how: Settings) -> dict[str, Any] | None:
+def _finished(made: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """What a run left that was made with the same settings."""
     path = made / "result.json"
     found = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return found if found.get("settings") == how.to_dict() else None
+    return found if found.get("settings") == settings else None
 
 
-def _write(made: Path, how: Settings, result: dict[str, Any]) -> dict[str, Any]:
+def _write(made: Path, settings: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """Written last: a run without it is begun anew."""
-    found = {**result, "settings": how.to_dict()}
+    found = {**result, "settings": settings}
     made.mkdir(parents=True, exist_ok=True)
     (made / "result.json").write_text(json.dumps(found) + "\n", "utf-8")
     return found

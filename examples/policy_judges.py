@@ -14,13 +14,15 @@ from rationale_rm.types import GenrmStatus, Pair
 
 MAX_TOKENS = 112
 """Tokens of a judgement, as in the recipe tiny-cpu."""
+CONTEXT = 1024
+"""Tokens of a comparison and its judgement: a policy may write more than the GenRM saw in training."""
 AT_ONCE = 256
 """Comparisons that the GenRM reads together."""
 
 
 def by_verdict(path: Path) -> GenrmComparer:
     """The GenRM in `path`, greedy, by its verdicts."""
-    client = EngineClient(HfEngine(path, batch_size=AT_ONCE), name=f"hf:{path.name}")
+    client = EngineClient(HfEngine(path, batch_size=AT_ONCE, max_model_len=CONTEXT), name=f"hf:{path.name}")
     settings = CritiqueSettings(n_reasons=None, max_tokens=MAX_TOKENS)
     return GenrmComparer(Caller(client, limits=Limits(concurrency=AT_ONCE)), style="brief", settings=settings)
 
@@ -32,7 +34,7 @@ class ByReasons:
     """
 
     def __init__(self, path: Path):
-        self._engine = HfEngine(path, batch_size=AT_ONCE)
+        self._engine = HfEngine(path, batch_size=AT_ONCE, max_model_len=CONTEXT)
 
     async def __call__(self, pairs: Sequence[ShownPair]) -> list[Compared]:
         """See `Comparer`."""

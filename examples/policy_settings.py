@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MODEL = {"hidden_size": 128, "layers": 2, "heads": 4, "intermediate_size": 256, "vocabulary": 640}
+START = ("requests", "broken", "cue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +27,16 @@ class Settings:
     schedule: str = "swiss"
     budget: float = 0.6
     """Comparisons, as a share of a round-robin's."""
-    watched: int = 40
+    watched: int = 30
     """Validation requests that the policy answers once every `every` steps."""
-    every: int = 10
+    every: int = 6
     test_requests: int = 150
     test_answers: int = 4
     """Responses to each test request."""
+
+    def of_start(self) -> dict[str, Any]:
+        """What the start depends on, as plain JSON; with MODEL and the seed that is all."""
+        return {name: value for name, value in asdict(self).items() if name in START or name.startswith("start_")}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -58,8 +58,8 @@ def test_finished_runs_are_written_as_they_are(found, tmp_path, monkeypatch, cap
     how = Settings(steps=2)
     for name, runs in found.items():
         for seed, one in runs.items():
-            align_policy._write(tmp_path / "runs" / f"{name}-{seed}", how, one)
-            align_policy._write(tmp_path / "runs" / f"start-{seed}", how, {"seconds": 1.0})
+            align_policy._write(tmp_path / "runs" / f"{name}-{seed}", how.to_dict(), one)
+            align_policy._write(tmp_path / "runs" / f"start-{seed}", how.of_start(), {"seconds": 1.0})
             (tmp_path / "genrms" / f"{name}-{seed}" / align_policy.TRAINED).mkdir(parents=True)
     monkeypatch.setattr(align_policy, "run_all", lambda jobs, _: [pytest.fail("all GenRMs are there") for _ in jobs])
     output = tmp_path / "found.json"
@@ -75,9 +75,9 @@ def test_finished_runs_are_written_as_they_are(found, tmp_path, monkeypatch, cap
     assert record["settings"]["seeds"] == [0, 1]
     assert "flaws: hybrid - outcome_only" in capsys.readouterr().out
     # Other settings, other runs.
-    assert align_policy._finished(tmp_path / "runs" / "hybrid-0", how) is not None
-    assert align_policy._finished(tmp_path / "runs" / "hybrid-0", Settings()) is None
-    assert align_policy._finished(tmp_path / "runs" / "hybrid-9", how) is None
+    assert align_policy._finished(tmp_path / "runs" / "hybrid-0", how.to_dict()) is not None
+    assert align_policy._finished(tmp_path / "runs" / "hybrid-0", Settings().to_dict()) is None
+    assert align_policy._finished(tmp_path / "runs" / "hybrid-9", how.to_dict()) is None
 
 
 def test_missing_genrms_are_trained_by_the_jobs_of_the_experiment(tmp_path, monkeypatch):
