@@ -28,7 +28,7 @@ def shown(pair):
 def test_the_oracle_compares_true_flaws():
     drawn = world.pairs(world.WorldSettings(), "validation", 40)
     answers = loop.run(policy_judges.by_flaws([shown(pair) for pair in drawn]))
-    assert [answer.verdict for answer in answers] == [-pair.label for pair in drawn]
+    assert [answer.verdict for answer in answers] == [pair.label for pair in drawn]
 
 
 def test_a_genrm_is_read_for_its_verdicts_or_for_its_reasons(started):
