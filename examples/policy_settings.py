@@ -20,17 +20,17 @@ class Settings:
     start_steps: int = 400
     start_batch: int = 64
     start_lr: float = 3e-3
-    steps: int = 30
+    steps: int = 24
     prompts: int = 8
     samples: int = 6
-    lr: float = 1e-3
+    lr: float = 4e-4
     schedule: str = "swiss"
     budget: float = 0.6
     """Comparisons, as a share of a round-robin's."""
     watched: int = 30
     """Validation requests that the policy answers once every `every` steps."""
     every: int = 6
-    test_requests: int = 150
+    test_requests: int = 100
     test_answers: int = 4
     """Responses to each test request."""
 
