@@ -5,8 +5,8 @@
 A tiny policy of the synthetic world learns to respond, with about two flaws in four constraints and the surface cue in
 half of its responses. From that start TRL's GRPO trains it once for each reward: the tournament of its responses as the
 hybrid-trained GenRM and the outcome-only one of examples/degeneration.py judge it by their verdicts, and beside these
-the hybrid one by its reasons, and the oracle, which counts flaws. The figures are true flaws of responses to test
-requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of degeneration.py.
+the oracle, which counts flaws (and, where asked for, the hybrid one by its reasons). The figures are true flaws of
+responses to test requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of degeneration.py.
 Whatever is finished is not done again. Writes docs/experiments/align_policy.json.
 """
 
@@ -118,7 +118,7 @@ def main() -> None:
     """Runs what is missing and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a world, GenRMs and policies each")
-    parser.add_argument("--rewards", nargs="+", choices=list(REWARDS), default=list(REWARDS))
+    parser.add_argument("--rewards", nargs="+", choices=list(REWARDS), default=["hybrid", "outcome_only", "oracle"])
     parser.add_argument("--jobs", type=positive, default=2, help="runs side by side, one thread each")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "align", help="where the policies are kept")
     parser.add_argument("--genrms", type=Path, default=ROOT / "build" / "degeneration", help="runs of degeneration.py")
@@ -128,8 +128,9 @@ def main() -> None:
     parser.add_argument("--start-steps", type=positive, help="fewer than the experiment has, to try it")
     parser.add_argument("--steps", type=positive, help="the same of GRPO")
     parser.add_argument("--test-requests", type=positive, help="the same of test requests")
+    parser.add_argument("--lr", type=float, help="another learning rate of GRPO")
     options = parser.parse_args()
-    chosen = {name: getattr(options, name) for name in ("start_steps", "steps", "test_requests")}
+    chosen = {name: getattr(options, name) for name in ("start_steps", "steps", "test_requests", "lr")}
     how = replace(Settings(), **{name: value for name, value in chosen.items() if value is not None})
     folder, genrms = options.folder.resolve(), options.genrms.resolve()
     wanted = dict.fromkeys(name for name in (REWARDS[one][0] for one in options.rewards) if name is not None)

@@ -20,10 +20,10 @@ class Settings:
     start_steps: int = 400
     start_batch: int = 64
     start_lr: float = 3e-3
-    steps: int = 24
+    steps: int = 12
     prompts: int = 8
     samples: int = 6
-    lr: float = 4e-4
+    lr: float = 1e-3
     schedule: str = "swiss"
     budget: float = 0.6
     """Comparisons, as a share of a round-robin's."""
