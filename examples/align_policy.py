@@ -6,8 +6,8 @@ A tiny policy of the synthetic world learns to respond, with about two flaws in 
 half of its responses. From that start TRL's GRPO trains it once for each reward: the tournament of its responses as the
 hybrid-trained GenRM and the outcome-only one of examples/degeneration.py judge it by their verdicts, and beside these
 the oracle, which counts flaws (and, where asked for, the hybrid one by its reasons). The figures are true flaws of
-responses to test requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of degeneration.py.
-Whatever is finished is not done again. Writes docs/experiments/align_policy.json.
+responses to test requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of
+degeneration.py. Whatever is finished is not done again. Writes docs/experiments/align_policy.json.
 """
 
 import argparse
