@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(foreach name,build io judge lint runtime test,requirements/$(name).txt)
+REQUIREMENTS := $(foreach name,build io judge lint runtime serve test,requirements/$(name).txt)
 
 # The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
 # on, vLLM for the CPU and TRL.
@@ -22,10 +22,21 @@ VLLM_REQUIREMENTS := requirements/vllm.txt requirements/vllm-engine.txt
 DEEPSPEED_REQUIREMENTS := requirements/deepspeed.txt
 HAS_VLLM = $(MODELS_BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help setup setup-models demo demo-score experiment align test test-core test-models test-wheel bench soak bench-rust lint format wheel docs fuzz clean
+# Trainers: tests/integrations/test_NAME.py runs in an environment of its own where requirements/integrations/NAME.txt lists
+# one, otherwise in $(MODELS). What does not support this Python is left out, and `make test-integrations` says so.
+INTEGRATIONS := .venv-integrations
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+LEFT_OUT_3.10 := openrlhf swift trl verifiers verifiers_legacy
+LEFT_OUT_3.13 := verl
+LEFT_OUT := $(LEFT_OUT_$(PYTHON_VERSION))
+TRAINERS := $(filter-out $(LEFT_OUT),$(patsubst tests/integrations/test_%.py,%,$(wildcard tests/integrations/test_*.py)))
+LAYERED := $(patsubst requirements/integrations/%.txt,%,$(wildcard requirements/integrations/*.txt))
+
+# Every target that `make help` lists.
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# / {print $$1}' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.built ## Make .venv, install pinned requirements, build the Rust extension in release mode
 
@@ -84,6 +95,31 @@ test-models: setup-models ## Run tests/models: real models, the in-process engin
 	@$(HAS_VLLM) || echo "Python 3.10: the tests with vLLM and with TRL are left out"
 	@$(MODELS_BIN)/python -m pytest -q tests/models $$($(HAS_VLLM) || echo "--ignore-glob=*/test_vllm_*.py --ignore-glob=*/test_*trl*.py")
 
+test-integrations: $(TRAINERS:%=test-%) ## Run tests/integrations: each adapter under the real package of its trainer
+	@$(if $(LEFT_OUT),echo "Not on Python $(PYTHON_VERSION): $(LEFT_OUT)")
+
+$(addprefix test-,$(filter $(LAYERED),$(TRAINERS))): test-%: setup $(INTEGRATIONS)/%/.installed
+	@$(INTEGRATIONS)/$*/bin/python -m pytest -q tests/integrations/test_$*.py
+
+$(addprefix test-,$(filter-out $(LAYERED),$(TRAINERS))): test-%: setup-models
+	@$(MODELS_BIN)/python -m pytest -q tests/integrations/test_$*.py
+
+# A layer over $(MODELS): the .pth file shows it what lies there (pip, pytest, torch …) after its own packages, which therefore win.
+# UNDER names a layer in between.
+$(INTEGRATIONS)/%/.installed: requirements/integrations/%.txt $(MODELS)/.installed
+	@echo "Installing the packages of $* into $(@D)"
+	@rm -rf $(@D) && $(MODELS_BIN)/python -m venv --without-pip $(@D)
+	@for python in $(UNDER:%=$(INTEGRATIONS)/%/bin/python) $(MODELS_BIN)/python; do \
+		$$python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	done >$(@D)/layers
+	@(echo "$(CURDIR)/python"; cat $(@D)/layers) >"$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/layers.pth"
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -r $<
+	@touch $@
+
+# Ray is large, so its users share one.
+$(INTEGRATIONS)/verl/.installed $(INTEGRATIONS)/openrlhf/.installed: private UNDER := ray
+$(INTEGRATIONS)/verl/.installed $(INTEGRATIONS)/openrlhf/.installed: $(INTEGRATIONS)/ray/.installed
+
 test-wheel: wheel ## Install the wheel into a clean environment with numpy and the CLI's needs alone
 	@rm -rf build/wheel-venv && $(PYTHON) -m venv build/wheel-venv
 	@build/wheel-venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/runtime.txt dist/*.whl
@@ -92,8 +128,14 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 bench: setup setup-models ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
 
+tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minutes); writes docs/experiments/tournaments.json
+	@$(BIN)/python -m benches.tournaments
+
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
+
+soak-server: setup ## Ask the reward server for 10 minutes at the rate it sustains, and follow its memory (SECONDS: other)
+	@$(BIN)/python -m benches.server --soak $(or $(SECONDS),600)
 
 bench-rust: ## Criterion benches of the core
 	@cargo bench
@@ -128,4 +170,4 @@ fuzz: ## Fuzz the four parsers on the stable toolchain (RUNS executions each, 2.
 	@bash fuzz/run.sh $(or $(RUNS),2500000)
 
 clean: ## Remove everything that was built
-	rm -rf target fuzz/target fuzz/corpus build dist $(VENV) $(MODELS) python/rationale_rm/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf target fuzz/target fuzz/corpus build dist $(VENV) $(MODELS) $(INTEGRATIONS) python/rationale_rm/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -466,6 +466,48 @@ def reward_overhead(rounds: int) -> list[Entry]:
     return [Entry("reward_overhead", found.percent, None, "% of a step", note)]
 
 
+def ray_score(rounds: int) -> list[Entry]:
+    from benches import ray_score
+
+    found = ray_score.measure_apart(ray_score.ROWS if rounds >= 5 else ray_score.FEW_ROWS)
+    note = (
+        f"{found.rows:,} rows of match ({found.size / 1e6:.0f} MB of Parquet in {found.parts} files) to figures and "
+        "rows; ours: --engine ray, 2 workers of one thread, one of them killed (SIGKILL) when "
+        f"{found.parts_at_kill} files were done, {found.rows / found.ray:,.0f} rows/s with the start of the cluster; "
+        "peer: ours too, the default engine in one process and thread, "
+        f"{found.rows / found.alone:,.0f} rows/s; both write the same figures (intervals of {ray_score.RESAMPLES} "
+        "resamples) and rows; peak memory "
+        f"{found.memory[0]:.1f} GB (Ray's driver) and {found.memory[1]:.1f} GB; wall time, one run each"
+    )
+    us = US / found.rows
+    return [Entry("ray_score", found.ray * us, found.alone * us, "µs per row", note)]
+
+
+def server_rewards(rounds: int) -> list[Entry]:
+    from benches import server
+
+    seconds = server.SECONDS if rounds >= 5 else 2.0
+    recorded, judged = server.measure_recorded(seconds), server.measure_judged(seconds)
+    met = "met" if recorded.rate >= server.TARGET else "missed"
+    how = (
+        f"batches of {server.ROWS}, {server.CONNECTIONS} connections, client and server on the same {os.cpu_count()} "
+        "cores, JSON and all; peer: the same scoring in process"
+    )
+    return [
+        Entry(
+            "server_rewards", US / recorded.rate, US / recorded.in_process, "µs per critique",
+            f"/v1/score, answers of {server.SIZE} characters whose MetaJudge transcripts come with them, bodies of "
+            f"{recorded.body / KB:.0f} KB, {how}; {recorded.rate:.0f} critiques/s, 99% of requests within "
+            f"{recorded.slowest:.0f} ms; scores verified equal; target ≥{server.TARGET} critiques/s: {met}",
+        ),
+        Entry(
+            "server_rewards_lexical", US / judged.rate, US / judged.in_process, "µs per critique",
+            f"/v1/rewards, answers of the synthetic world, judged by words, in {judged.body / KB:.0f} KB, {how}; "
+            f"{judged.rate:.0f} critiques/s; rewards verified equal",
+        ),
+    ]  # fmt: skip
+
+
 CASES: dict[str, Callable[[int], list[Entry]]] = {
     case.__name__: case
     for case in (
@@ -485,6 +527,8 @@ CASES: dict[str, Callable[[int], list[Entry]]] = {
         logprob_peak_memory,
         grpo_step_vs_trl,
         reward_overhead,
+        ray_score,
+        server_rewards,
         import_time,
     )
 }

@@ -34,6 +34,8 @@ CASES = (
     "logprob_peak_memory",
     "grpo_step_vs_trl",
     "reward_overhead",
+    "ray_score",
+    "server_rewards",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

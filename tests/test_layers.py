@@ -24,12 +24,28 @@ ALLOWED = {
     "atomize": BASE | {"judge", "data"},
     **{part: BASE | FIRST for part in SECOND},
     **{part: BASE | FIRST | SECOND for part in THIRD},
+    "server": BASE | FIRST | SECOND | {"integrations"},  # it speaks OpenRLHF's protocol
     "report": {"types"},
     "cli": BASE | FIRST | SECOND | THIRD | {"report", ""},
     "": BASE | {"judge", "rewards"},  # rationale_rm/__init__.py, which gives the public names
     "__main__": {"cli"},
 }
-HEAVY = ("typer", "rich", "pyarrow", "zstandard", "scipy", "torch", "transformers", "vllm", "openai", "jinja2")
+HEAVY = (
+    "typer",
+    "rich",
+    "pyarrow",
+    "zstandard",
+    "scipy",
+    "torch",
+    "transformers",
+    "vllm",
+    "openai",
+    "jinja2",
+    "starlette",
+    "uvicorn",
+    "msgspec",
+    "prometheus_client",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

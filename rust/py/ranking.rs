@@ -47,7 +47,7 @@ impl<'py> Held<'py> {
 }
 
 #[pyfunction]
-#[pyo3(signature = (row_offsets, first, second, outcome, n_items, *, weights = None, prior_std = crate::ranking::PRIOR_STD))]
+#[pyo3(signature = (row_offsets, first, second, outcome, n_items, *, weights = None, prior_std = 5.0))]
 #[allow(clippy::too_many_arguments)] // the columns of one table
 pub(super) fn bradley_terry(
     py: Python<'_>,

@@ -10,8 +10,8 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn, TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Final, NoReturn, TextIO
 
 import typer
 
@@ -232,18 +232,25 @@ def _cell(value: Any) -> Any:
 
 
 def _write(path: str, text: str) -> None:
-    """Replaces a file in one step, so that a reader never sees half of it."""
+    with replacing(path) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A stream whose content replaces a file in one step when the block ends well, so that a reader never sees half
+    of it; leaves the program where it cannot be written.
+    """
     target = os.path.realpath(path)
-    data = text.encode("utf-8", "backslashreplace")
     try:
         if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe cannot be replaced
             with open(target, "wb") as stream:
-                stream.write(data)
+                yield stream
             return
         draft = f"{target}.{os.getpid()}.tmp"
         try:
             with open(draft, "xb") as stream:
-                stream.write(data)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(draft, target)

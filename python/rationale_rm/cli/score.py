@@ -10,10 +10,20 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from rationale_rm import SCHEMA_VERSION, RationaleError, __version__
+from rationale_rm import SCHEMA_VERSION, __version__
 from rationale_rm.cli import output, render
-from rationale_rm.cli.inputs import load_pairs
-from rationale_rm.data import LabelScale, Loaded
+from rationale_rm.cli.score_data import (
+    Engine,
+    EngineOption,
+    PartsOption,
+    ScoreData,
+    WorkersOption,
+    figures_of,
+    judged_of,
+    models_of,
+)
+from rationale_rm.cli.score_samples import write_samples
+from rationale_rm.data import LabelScale
 from rationale_rm.metrics import (
     LEXICAL_NOTE,
     METRICS,
@@ -26,7 +36,6 @@ from rationale_rm.metrics import (
     Scorer,
     Settings,
     compare,
-    evaluate,
 )
 
 EPILOG: Final = """\
@@ -41,6 +50,8 @@ Examples:
       no judge at hand: match by shared words, a rough stand-in
   zcat results.jsonl.gz | rationale-rm score - --mode reference
       the figures that the authors' released script would give
+  rationale-rm score matches/ --engine ray --parts scored/ --samples scored.parquet
+      a folder of many files, scored by the workers of a Ray cluster
 """
 
 CSV_COLUMNS: Final = (
@@ -64,11 +75,6 @@ MAX_DOMAINS: Final = 12
 """With more, their table is printed on request only."""
 MAX_MODELS: Final = 3
 """With more, one table compares each with the best one; JSON and CSV hold every two."""
-SAMPLE_COLUMNS: Final = (
-    *("id", "pair_id", "domain", "model", "swapped", "sample", "label", "verdict", "answer_status", "judge_status"),
-    *METRICS,
-    "scored_by",
-)
 
 
 def _number(value: float) -> float:
@@ -135,8 +141,15 @@ def score(
     ] = None,
     samples_path: Annotated[
         str | None,
-        typer.Option("--samples", metavar="OUT", help="Write one CSV line a pair and model; - for standard output."),
+        typer.Option(
+            "--samples",
+            metavar="OUT",
+            help="Write one line a pair and model: CSV, or Parquet for OUT.parquet; - for standard output.",
+        ),
     ] = None,
+    engine: EngineOption = "process",
+    workers: WorkersOption = None,
+    parts: PartsOption = None,
     seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Seed of the bootstrap.")] = 0,
     n_resamples: Annotated[int, typer.Option(min=1, max=10_000_000, help="Bootstrap resamples.")] = 2000,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad line (exit code 1).")] = False,
@@ -153,20 +166,10 @@ def score(
     also how far the verdicts depend on them. With up to three models every two are compared, with more each
     with the best one.
     """
+    where = Engine(engine, workers, parts)
     targets = {"--json": json_path, "--csv": csv_path, "--samples": samples_path}
     files = output.inputs_and_targets(files, targets)
-    progress = output.Progress(quiet)
-    loaded = load_pairs(
-        files,
-        progress=progress,
-        what="score",
-        strict=strict,
-        label_scale=label_scale,
-        model=model[0] if model is not None and len(model) == 1 else None,
-    )
-    progress.done()
-    output.report_bad_lines(loaded.bad, loaded.n_lines, quiet)
-    names = _models(loaded, model)
+    where.check(files)
     settings = Settings(
         judge=judge or "recorded",
         mode=mode,
@@ -177,12 +180,22 @@ def score(
         seed=seed,
         n_resamples=n_resamples,
     )
-    names, notes = _judged(loaded, names, judge, model is not None)
+    loaded = where.load(
+        files,
+        settings,
+        strict=strict,
+        quiet=quiet,
+        label_scale=label_scale,
+        model=model[0] if model is not None and len(model) == 1 else None,
+    )
+    output.report_bad_lines(loaded.bad, loaded.n_lines, quiet)
+    names = models_of(loaded, model)
+    names, notes = judged_of(loaded, names, judge, model is not None)
     progress = output.Progress(quiet)
     scores = []
     for name in names:
         progress.update(f"scoring {name}")
-        scores.append(_evaluate(loaded, name, settings))
+        scores.append(figures_of(loaded, name))
     comparisons = []
     for a, b in combinations(scores, 2):
         progress.update(f"comparing {a.model} with {b.model}")
@@ -195,56 +208,12 @@ def score(
     if csv_path is not None:
         output.write_csv(csv_path, CSV_COLUMNS, _rows(settings, scores, comparisons))
     if samples_path is not None:
-        rows = [{**row, "scored_by": _judge_name(settings, [model])} for model in scores for row in model.samples()]
-        output.write_csv(samples_path, SAMPLE_COLUMNS, rows)
+        write_samples(samples_path, scores, lambda model: _judge_name(settings, [model]))
     if not quiet and "-" not in (json_path, csv_path, samples_path):
         output.emit(_tables(loaded, settings, scores, comparisons, notes, by_domain))
 
 
-def _models(loaded: Loaded, wanted: list[str] | None) -> list[str]:
-    found = loaded.models
-    if not found:
-        output.fail(
-            "nothing to score: no record holds a model's answer; add M-checklist (a list of reasons) or "
-            "M-generated_text (the transcript) for a model M"
-        )
-    if wanted is None:
-        return list(found)
-    for name in wanted:
-        if name not in found:
-            output.fail(f"--model {name}: the data hold {', '.join(found)}", output.USAGE)
-    return list(dict.fromkeys(wanted))
-
-
-def _judged(loaded: Loaded, names: list[str], judge: str | None, chosen: bool) -> tuple[list[str], list[str]]:
-    """The models to report, and what to say about it. Without a judge, models that have no scores are not."""
-    recorded = {name for pair in loaded.pairs for name, answer in pair.models.items() if answer.judge is not None}
-    if judge is not None:
-        unused = sorted(recorded & set(names))
-        return names, [f"Recorded judge scores were not used ({', '.join(unused)})."] if unused else []
-    if not recorded & set(names):
-        output.fail(
-            "the data hold no judge scores for "
-            + ", ".join(names)
-            + ". Pass result files of a MetaJudge run (records with `samples` and `metadata`), or --judge "
-            "lexical to match by shared words (a rough stand-in), or --judge none to see outcome accuracy "
-            "alone."
-        )
-    without = [name for name in names if name not in recorded]
-    if without and not chosen:
-        names = [name for name in names if name in recorded]
-        return names, [f"Not shown, for no judge scores: {', '.join(without)}."]
-    return names, []
-
-
-def _evaluate(loaded: Loaded, name: str, settings: Settings) -> ModelScores:
-    try:
-        return evaluate(loaded.pairs, name, settings)
-    except RationaleError as error:
-        output.fail(f"{name}: {error}")
-
-
-def _notes(loaded: Loaded, scores: Sequence[ModelScores]) -> list[str]:
+def _notes(loaded: ScoreData, scores: Sequence[ModelScores]) -> list[str]:
     settings = scores[0].settings
     notes = []
     if settings.judge == "lexical":
@@ -338,7 +307,7 @@ def _judge_name(settings: Settings, scores: Sequence[ModelScores]) -> str:
 
 
 def _tables(
-    loaded: Loaded,
+    loaded: ScoreData,
     settings: Settings,
     scores: Sequence[ModelScores],
     comparisons: Sequence[Comparison],
@@ -346,8 +315,8 @@ def _tables(
     by_domain: bool | None,
 ) -> str:
     counts = output.count(loaded.n_pairs, "pair")
-    if loaded.n_pairs != len(loaded.pairs):
-        counts += f" in {len(loaded.pairs)} records"
+    if loaded.n_pairs != loaded.n_records:
+        counts += f" in {loaded.n_records} records"
     head = (
         f"{counts}, {output.count(len(scores), 'model')}, mode {settings.mode}, judge: {_judge_name(settings, scores)}"
     )
@@ -375,7 +344,7 @@ def _tables(
 
 
 def _document(
-    loaded: Loaded,
+    loaded: ScoreData,
     settings: Settings,
     scores: Sequence[ModelScores],
     comparisons: Sequence[Comparison],
@@ -394,7 +363,7 @@ def _document(
             "files": list(loaded.files),
             "n_lines": loaded.n_lines,
             "n_pairs": loaded.n_pairs,
-            "n_records": len(loaded.pairs),
+            "n_records": loaded.n_records,
             "n_labelled": loaded.n_labelled,
             "n_unused_labels": loaded.n_unused_labels,
             "n_bad_lines": len(loaded.bad),

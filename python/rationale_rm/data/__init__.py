@@ -15,11 +15,12 @@ files. A line that cannot be read becomes a `BadLine` and touches no other.
 """
 
 from rationale_rm.data.faults import BadLine, DataError
+from rationale_rm.data.fields import has_own_id
 from rationale_rm.data.files import STDIN, Row, expand, read_rows
 from rationale_rm.data.journal import Journal, JournalError
 from rationale_rm.data.labels import LABEL_SCALES, LabelScale, parse_label
-from rationale_rm.data.load import Loaded, read_pair, read_pairs
-from rationale_rm.data.records import is_judge_record
+from rationale_rm.data.load import Loaded, read_line, read_pair, read_pairs, share_labels
+from rationale_rm.data.records import is_judge_record, record_names, superseded_by
 
 __all__ = [
     "LABEL_SCALES",
@@ -32,9 +33,14 @@ __all__ = [
     "Loaded",
     "Row",
     "expand",
+    "has_own_id",
     "is_judge_record",
     "parse_label",
+    "read_line",
     "read_pair",
     "read_pairs",
     "read_rows",
+    "record_names",
+    "share_labels",
+    "superseded_by",
 ]

@@ -206,14 +206,23 @@ def _parquet_rows(file: str, stream: BinaryIO, head: bytes) -> Iterator[Row | Ba
     line = 0
     try:
         for batch in pyarrow.parquet.ParquetFile(source).iter_batches(batch_size=256):
-            for index in range(batch.num_rows):
+            for value in _records(batch):
                 line += 1
-                try:
-                    yield Row(file, line, batch.slice(index, 1).to_pylist()[0])
-                except UnicodeDecodeError:
-                    yield BadLine(file, line, "not UTF-8")
+                yield BadLine(file, line, "not UTF-8") if value is None else Row(file, line, value)
     except (pyarrow.ArrowException, OSError) as error:
         raise BadValueError(f"damaged Parquet data after row {line}: {str(error).splitlines()[0]}") from None
+
+
+def _records(batch: Any) -> Iterator[dict[str, Any] | None]:
+    """The rows of a `pyarrow.RecordBatch`; None for one whose text is not UTF-8. All at once is ten times as fast."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for index in range(batch.num_rows):
+            try:
+                yield batch.slice(index, 1).to_pylist()[0]
+            except UnicodeDecodeError:
+                yield None
 
 
 def _extra(module: str) -> Any:

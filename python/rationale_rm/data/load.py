@@ -139,7 +139,7 @@ def read_pairs(
         labelled.append(new)
         for fault in faults:
             refuse(fault)
-    shared, faults = _share_labels(labelled)
+    shared, faults = share_labels(labelled)
     for fault in faults:
         refuse(fault)
     return Loaded(tuple(shared), tuple(bad), tuple(files), n_lines, labels.n_unused)
@@ -151,6 +151,15 @@ def read_pair(row: Row, *, label_scale: LabelScale | None = None, model: str | N
         return pair_from_row(row, label_scale, model)
     except BadValueError as error:
         return BadLine(row.file, row.line, str(error))
+
+
+def read_line(row: Row, *, label_scale: LabelScale | None = None, model: str | None = None) -> Pair | BadLine | None:
+    """Like `read_pair`, but None for a line that only holds a label of a pair that stands elsewhere."""
+    try:
+        label = label_from_row(row, label_scale)
+    except BadValueError as error:
+        return BadLine(row.file, row.line, str(error))
+    return read_pair(row, label_scale=label_scale, model=model) if label is None else None
 
 
 class _Pairs:
@@ -223,7 +232,7 @@ class _Labels:
         return len(self.rows) - len(self.used)
 
 
-def _share_labels(pairs: Sequence[Pair]) -> tuple[list[Pair], list[BadLine]]:
+def share_labels(pairs: Sequence[Pair]) -> tuple[list[Pair], list[BadLine]]:
     """The records with the finest label that stands in any record of their source pair, and the records whose own
     label, which they keep, contradicts an earlier one.
 

@@ -176,8 +176,8 @@ def _shown(
     swapped = record.get("swapped")
     if swapped is not None and not isinstance(swapped, bool):
         raise BadValueError(wrong(record, "swapped", "true or false"))
-    if sample < 0:
-        raise BadValueError(f"sample is {sample}: expected 0 or more")
+    if not 0 <= sample < 2**31:
+        raise BadValueError(f"sample is {str(sample)[:20]}: expected 0 to 2147483647")
     about = [name for name in models if f"{name}{_STATUS}" in record]
     if is_variant and (about or "made_by" in record):
         models = {name: models[name] for name in about}

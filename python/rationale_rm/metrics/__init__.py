@@ -11,7 +11,7 @@ items alone).
 
 from rationale_rm.metrics.critiques import critiques
 from rationale_rm.metrics.disagreement import Favours, disagreement, favours_by_words
-from rationale_rm.metrics.evaluate import compare, evaluate
+from rationale_rm.metrics.evaluate import compare, evaluate, missing, summarise
 from rationale_rm.metrics.lexical import match_lexical
 from rationale_rm.metrics.matches import match_recorded, match_requests, read_judge
 from rationale_rm.metrics.results import (
@@ -35,6 +35,7 @@ from rationale_rm.metrics.results import (
     Scorer,
     Settings,
 )
+from rationale_rm.metrics.rows import AnswerRows, Asked, score_rows, together
 
 __all__ = [
     "LEXICAL_NOTE",
@@ -45,6 +46,8 @@ __all__ = [
     "ORDERS",
     "REFERENCE_LIMIT",
     "REFERENCE_MAX_REASONS",
+    "AnswerRows",
+    "Asked",
     "Comparison",
     "Difference",
     "Favours",
@@ -65,5 +68,9 @@ __all__ = [
     "match_lexical",
     "match_recorded",
     "match_requests",
+    "missing",
     "read_judge",
+    "score_rows",
+    "summarise",
+    "together",
 ]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm import _core as core
-from rationale_rm.metrics.critiques import critiques
-from rationale_rm.metrics.lexical import match_lexical
-from rationale_rm.metrics.matches import match_none, match_recorded
 from rationale_rm.metrics.results import (
     METRICS,
     ONE_PAIR,
@@ -27,7 +24,8 @@ from rationale_rm.metrics.results import (
     ModelScores,
     Settings,
 )
-from rationale_rm.types import Critique, Pair
+from rationale_rm.metrics.rows import AnswerRows, in_order, score_rows
+from rationale_rm.types import Pair
 
 
 def evaluate(pairs: Sequence[Pair], model: str, settings: Settings | None = None) -> ModelScores:
@@ -40,68 +38,75 @@ def evaluate(pairs: Sequence[Pair], model: str, settings: Settings | None = None
     sample. Raises `RationaleError` for settings outside their range.
     """
     settings = settings or Settings()
-    pairs = sorted(pairs, key=lambda pair: _place(pair, model))
-    answers = critiques(pairs, model, format=settings.format, policy=settings.policy)
-    by_id = {pair.id: pair for pair in pairs}
-    held = [by_id[critique.pair_id] for critique in answers]
-    matchers = {"recorded": match_recorded, "lexical": match_lexical, "none": match_none}
-    matched = matchers[settings.judge](held, answers, settings)
+    rows = score_rows(pairs, model, settings)
+    failed = {pair.id: pair.source_id for pair in pairs if pair.extra.get("error") is not None}
+    return summarise(rows, settings, n_missing=missing(rows, {pair.source_id for pair in pairs}, failed))
 
-    label = np.array([core.NO_VERDICT if pair.label is None else pair.label for pair in held], dtype=np.int8)
-    verdict = np.array([core.NO_VERDICT if c.verdict is None else c.verdict for c in answers], dtype=np.int8)
-    unknown = np.array([critique.status is None for critique in answers], dtype=bool)
-    outcome = core.outcome_reward(verdict, label, exact=settings.exact).copy()
-    outcome[unknown] = np.nan
-    columns = {"oa": outcome, **matched.columns}
 
-    labelled = label != core.NO_VERDICT
-    judged = np.array([name != "left_out" for name in matched.status], dtype=bool)
-    domains = tuple(pair.domain for pair in held)
-    names = np.array(domains, dtype=object)
+def missing(rows: AnswerRows, sources: Collection[str], failed: Mapping[str, str]) -> int:
+    """How many answers there should be beside `rows`: records without one that say that the model was asked and
+    failed (`failed`: their id → id of their source pair), and source pairs of which no record says anything.
+    """
+    held = set(rows.ids)
+    asked = [source for pair_id, source in failed.items() if pair_id not in held]
+    return len(asked) + len({*sources}.difference(rows.source_ids, asked))
 
-    clusters = _numbers(pair.source_id for pair in held)
 
-    def figures(rows: NDArray[np.bool_]) -> dict[str, Figure]:
-        return {
-            name: _figure(name, columns[name], clusters, rows & (labelled if name == "oa" else judged), settings)
-            for name in METRICS
-        }
+def summarise(rows: AnswerRows, settings: Settings, *, n_missing: int) -> ModelScores:
+    """The figures over `rows`, which were scored under `settings`; their order changes nothing. `n_missing`: see
+    `ModelScores`.
+    """
+    rows = in_order(rows)
+    columns = {"oa": rows.outcome(exact=settings.exact), **rows.matched.columns}
 
-    n_missing = _missing(pairs, {pair.id for pair in held}, {pair.source_id for pair in held})
-    answer_status = tuple("unknown" if c.status is None else c.status.name.lower() for c in answers)
+    labelled = rows.label != core.NO_VERDICT
+    judged = np.array([name != "left_out" for name in rows.matched.status], dtype=bool)
+    names = np.array(rows.domains, dtype=object)
+    clusters = _numbers(rows.source_ids)
+
+    def figures(chosen: NDArray[np.bool_]) -> dict[str, Figure]:
+        found: dict[str, Figure] = {}
+        for name in METRICS:
+            which = chosen & (labelled if name == "oa" else judged)
+            # Recall is RC under another name, and an interval over many rows takes its time.
+            found[name] = found["rc"] if name == "recall" else _figure(name, columns[name], clusters, which, settings)
+        return found
+
     return ModelScores(
-        model=model,
+        model=rows.model,
         settings=settings,
-        pair_ids=tuple(pair.id for pair in held),
-        source_ids=tuple(pair.source_id for pair in held),
-        shown=tuple((critique.swapped, critique.sample) for critique in answers),
-        domains=domains,
+        pair_ids=rows.ids,
+        source_ids=rows.source_ids,
+        shown=tuple(zip(rows.swapped.tolist(), rows.samples.tolist(), strict=True)),
+        domains=rows.domains,
         columns=columns,
-        overall=figures(np.ones(len(held), dtype=bool)),
-        by_domain={domain: figures(names == domain) for domain in sorted(set(domains))},
-        orders=_orders(held, answers, settings),
-        judges=_judges(held, model) if settings.judge == "recorded" else (),
-        levels={"label": tuple(pair.label for pair in held), "verdict": tuple(c.verdict for c in answers)},
-        statuses={"answer": answer_status, "judge": matched.status},
+        overall=figures(np.ones(len(rows), dtype=bool)),
+        by_domain={domain: figures(names == domain) for domain in sorted(set(rows.domains))},
+        orders=_orders(rows, settings),
+        judges=tuple(sorted({*rows.judges} - {None}, key=_judge_place)),  # type: ignore[arg-type]
+        levels={"label": _levels(rows.label), "verdict": _levels(rows.verdict)},
+        statuses={"answer": rows.answer_status, "judge": rows.matched.status},
         n_missing=n_missing,
-        n_tied_labels=int(np.sum(label == 0)),
-        genrm=_counts(answer_status),
-        judge=_counts(matched.status),
+        n_tied_labels=int(np.sum(rows.label == 0)),
+        genrm=_counts(rows.answer_status),
+        judge=_counts(rows.matched.status),
         left_out=_counts(
-            "no reasons" if not c.reasons else f"more than {REFERENCE_MAX_REASONS} reasons"
-            for c, name in zip(answers, matched.status, strict=True)
-            if name == "left_out"
+            "no reasons" if n_reasons <= 0 else f"more than {REFERENCE_MAX_REASONS} reasons"
+            for n_reasons in rows.n_reasons[~judged].tolist()
         ),
-        reason_counts=dict(sorted(Counter(len(c.reasons) for c in answers if c.reasons is not None).items())),
-        n_failed_samples=matched.n_failed_samples,
-        n_dropped=matched.n_dropped,
-        n_unseen=matched.n_unseen,
+        reason_counts=dict(sorted(Counter(rows.n_reasons[rows.n_reasons >= 0].tolist()).items())),
+        n_failed_samples=int(rows.matched.n_failed.sum()),
+        n_dropped=int(rows.matched.n_dropped.sum()),
+        n_unseen=dict(sorted(Counter(rows.matched.judged_length[rows.matched.judged_length >= 0].tolist()).items())),
     )
 
 
-def _place(pair: Pair, model: str) -> tuple[str, bool, int, str]:
-    answer = pair.models.get(model)
-    return (pair.source_id, *((False, 0) if answer is None else (answer.swapped, answer.sample)), pair.id)
+def _levels(column: NDArray[np.int8]) -> tuple[int | None, ...]:
+    return tuple(None if level == core.NO_VERDICT else level for level in column.tolist())
+
+
+def _judge_place(judge: tuple[str | None, str | None]) -> tuple[str, str]:
+    return judge[0] or "", judge[1] or ""
 
 
 def _figure(
@@ -138,24 +143,17 @@ def _why_no_interval(clusters: NDArray[np.int64]) -> str | None:
     return ONE_PAIR if np.all(clusters == clusters[0]) else None
 
 
-def _missing(pairs: Sequence[Pair], held: Collection[str], answered: Collection[str]) -> int:
-    """Records without an answer that say that the model was asked and failed, and source pairs of which no record
-    says anything.
-    """
-    failed = [pair.source_id for pair in pairs if pair.id not in held and pair.extra.get("error") is not None]
-    return len(failed) + len({pair.source_id for pair in pairs} - {*answered, *failed})
-
-
-def _orders(held: Sequence[Pair], answers: Sequence[Critique], settings: Settings) -> dict[str, Figure]:
-    """`ORDERS` over the pairs, sample by sample, that were shown in both orders."""
-    first: dict[tuple[str, int], Critique] = {}
-    second: dict[tuple[str, int], Critique] = {}
-    for pair, answer in zip(held, answers, strict=True):
-        (second if answer.swapped else first).setdefault((pair.source_id, answer.sample), answer)
-    both = [(key, first[key].verdict, second[key].verdict) for key in first if key in second]
+def _orders(rows: AnswerRows, settings: Settings) -> dict[str, Figure]:
+    """`ORDERS` over the pairs, sample by sample, that were shown in both orders; of `rows` in order."""
+    first: dict[tuple[str, int], int] = {}
+    second: dict[tuple[str, int], int] = {}
+    shown = zip(rows.source_ids, rows.samples.tolist(), rows.swapped.tolist(), rows.verdict.tolist(), strict=True)
+    for source_id, sample, swapped, verdict in shown:
+        (second if swapped else first).setdefault((source_id, sample), verdict)
+    both = [(source, verdict, second[source, n]) for (source, n), verdict in first.items() if (source, n) in second]
     if not both:
         return {}
-    known = [(key[0], np.sign(a), np.sign(b)) for key, a, b in both if a is not None and b is not None]
+    known = [(source, np.sign(a), np.sign(b)) for source, a, b in both if core.NO_VERDICT not in (a, b)]
     if not known:
         none = Figure(None, None, None, 0, len(both), None, "no pair has a verdict in both orders")
         return dict.fromkeys(ORDERS, none)
@@ -167,11 +165,6 @@ def _orders(held: Sequence[Pair], answers: Sequence[Critique], settings: Setting
         "order_consistency": _mean(same, clusters, len(both), float(same.sum() / len(both)), settings),
         "position_bias": _mean(first_place, clusters, len(both), None, settings),
     }
-
-
-def _judges(held: Sequence[Pair], model: str) -> tuple[tuple[str | None, str | None], ...]:
-    found = {(judge.judge, judge.stand_in) for pair in held if (judge := pair.models[model].judge) is not None}
-    return tuple(sorted(found, key=lambda judge: (judge[0] or "", judge[1] or "")))
 
 
 def _why_none(metric: str, n_rows: int, settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -110,14 +109,14 @@ def match_recorded(pairs: Sequence[Pair], answers: Sequence[Critique], settings:
         policy="reference" if settings.mode == "reference" else "one_to_one",
         top_k=cut_of(settings),
     )
-    failed = sum(one is not MetaJudgeStatus.OK for result in results for one in result.statuses)
+    failed = [sum(one is not MetaJudgeStatus.OK for one in result.statuses) for result in results]
     cut = cut_of(settings)
-    short = Counter(
-        len(requests[row].reasons)
-        for row in rows
-        if len(requests[row].reasons) < len((answers[row].reasons or ())[:cut])
-    )
-    return replace(scored_matches(batch, rows, status, failed, settings), n_unseen=dict(sorted(short.items())))
+    lengths = np.full(len(answers), -1, dtype=np.int64)
+    for row in rows:
+        n_seen = len(requests[row].reasons)
+        if n_seen < len((answers[row].reasons or ())[:cut]):
+            lengths[row] = n_seen
+    return replace(scored_matches(batch, rows, status, failed, settings), judged_length=lengths)
 
 
 def _as_judged(answer: Critique, judge: JudgeAnswer | None) -> Critique:
@@ -130,13 +129,17 @@ def _as_judged(answer: Critique, judge: JudgeAnswer | None) -> Critique:
 def match_none(pairs: Sequence[Pair], answers: Sequence[Critique], settings: Settings) -> Matched:
     """No matches: every rationale score is NaN."""
     blank = np.full(len(answers), np.nan)
-    return Matched({name: blank for name in METRICS if name != "oa"}, ("not_judged",) * len(answers), 0, 0)
+    none = np.zeros(len(answers), dtype=np.int64)
+    columns = {name: blank for name in METRICS if name != "oa"}
+    return Matched(columns, ("not_judged",) * len(answers), none, none, none - 1)
 
 
 def scored_matches(
-    batch: core.MatchBatch, rows: Sequence[int], status: Sequence[str], failed: int, settings: Settings
+    batch: core.MatchBatch, rows: Sequence[int], status: Sequence[str], failed: Sequence[int], settings: Settings
 ) -> Matched:
-    """Scores the matches of `rows`, the answered ones, and spreads them over all rows of `status`."""
+    """Scores the matches of `rows`, the answered ones, and spreads them over all rows of `status`; `failed` says of
+    each how many samples of the judge could not be read.
+    """
     scored = core.score(batch, threshold=settings.threshold)
     reference = settings.mode == "reference"
     sources = {
@@ -154,7 +157,10 @@ def scored_matches(
         column[list(rows)] = values
         column[unreasoned] = 0.0
         columns[name] = column
-    return Matched(columns, tuple(status), failed, int(np.sum(batch.n_dropped)))
+    n_dropped = np.zeros(len(status), dtype=np.int64)
+    n_dropped[list(rows)] = batch.n_dropped
+    none_cut = np.full(len(status), -1, dtype=np.int64)
+    return Matched(columns, tuple(status), np.array(failed, dtype=np.int64), n_dropped, none_cut)
 
 
 def cut_of(settings: Settings) -> int | None:

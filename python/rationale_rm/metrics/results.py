@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -130,12 +130,13 @@ class Matched:
     status: tuple[str, ...]
     """n: ``ok``, ``no_reasons`` (scored 0 without a judge), ``left_out``, ``not_judged``, ``judge_error``
     or the name of the `MetaJudgeStatus` of the first sample."""
-    n_failed_samples: int
-    """Judge samples that could not be read, also where others of the row could."""
-    n_dropped: int
-    """Positive scores beyond the cut."""
-    n_unseen: Mapping[int, int] = field(default_factory=dict)
-    """Length to which lists were cut before they were judged, where that is shorter than ``Settings.top_k`` → rows."""
+    n_failed: NDArray[np.int64]
+    """(n,) judge samples that could not be read, also where others of the row could."""
+    n_dropped: NDArray[np.int64]
+    """(n,) positive scores beyond the cut."""
+    judged_length: NDArray[np.int64]
+    """(n,) length to which the list was cut before it was judged, where that is shorter than ``Settings.top_k``;
+    else -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,11 @@ class ModelScores:
     reason_counts: Mapping[int, int]
     """Number of reasons → rows."""
     n_failed_samples: int
+    """Judge samples that could not be read, also where others of the row could."""
     n_dropped: int
+    """Positive scores beyond the cut."""
     n_unseen: Mapping[int, int]
-    """See `Matched`."""
+    """Length to which lists were cut before they were judged, where that is shorter than ``Settings.top_k`` → rows."""
 
     @property
     def n_expected(self) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm.types import SCHEMA_VERSION, Record
 
-ANCHOR = -1
+ANCHOR: Final = -1
 """Stands for the anchor where it is not one of the responses."""
+_COLUMNS: Final[Mapping[str, Any]] = {"group": np.int64, "score": np.float64, "comparisons": np.int64}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,12 @@ class PlayedPair(Record):
     """Why there is no verdict, in the same order."""
     schema_version: int = SCHEMA_VERSION
 
+    @classmethod
+    def _read(cls, name: str, value: Any) -> Any:
+        if name == "outcome":
+            return float("nan") if value is None else value
+        return tuple(value) if isinstance(value, list) else value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairwiseBatch(Record):
@@ -57,6 +65,17 @@ class PairwiseBatch(Record):
     n_round_robin: int
     """Comparisons that round-robins of these groups, copies left out, would take."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def _read(cls, name: str, value: Any) -> Any:
+        if name == "played":
+            return tuple(PlayedPair.from_dict(pair) for pair in value)
+        if name in _COLUMNS:
+            return np.array([np.nan if item is None else item for item in value], dtype=_COLUMNS[name])
+        return tuple(value) if isinstance(value, list) else value
+
+    def __len__(self) -> int:
+        return len(self.score)
 
     @property
     def n_asked(self) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -16,10 +14,13 @@ from rationale_rm import _core as core
 from rationale_rm.judge import loop
 from rationale_rm.pairwise import tournament
 from rationale_rm.pairwise.comparer import Comparer, Context
-from rationale_rm.pairwise.records import ANCHOR, PairwiseBatch, PlayedPair
+from rationale_rm.pairwise.groups import Entry, groups_of, n_pairs
+from rationale_rm.pairwise.records import PairwiseBatch, PlayedPair
 from rationale_rm.pairwise.tournament import Aggregation, Group, Result, Schedule
 
 MAX_FAILURE_RATE: Final = 0.05
+FEW: Final = 20
+"""Comparisons that a smaller number counts as: one failure among a few is no outage."""
 PRIOR_STD: Final = 5.0
 NO_RESPONSE: Final = "no_response: the response is None"
 INVALID_UNICODE: Final = "invalid_unicode: the response is no valid Unicode text"
@@ -37,6 +38,9 @@ class ComparisonFailureError(RuntimeError):
         self.batch = batch
         """The scores all the same: NaN where nothing was answered."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.batch)
+
 
 class PairwiseReward:
     """Scores the responses to each prompt by comparing them in pairs, each pair in both orders.
@@ -51,7 +55,7 @@ class PairwiseReward:
         strong: What a verdict of A>>B or B>>A counts as, where A>B counts 1.
         prior_std: Standard deviation of the prior on strengths, in log-odds.
         seed: With the prompt, it decides what is drawn: first pairs, byes, anchors.
-        max_failure_rate: Share of the comparisons that may get no answer in either order before
+        max_failure_rate: Share of the comparisons, of at least 20, that may get no answer in either order before
             `ComparisonFailureError`.
     """
 
@@ -70,11 +74,14 @@ class PairwiseReward:
         for name, value, kind in (("schedule", schedule, Schedule), ("aggregation", aggregation, Aggregation)):
             if value not in get_args(kind):
                 raise core.RationaleError(f"unknown {name} {value!r}: choose from {', '.join(get_args(kind))}")
-        if budget is not None and not (budget >= 1 if isinstance(budget, int) else 0 < budget <= 1):
+        in_range = budget is None or (budget >= 1 if isinstance(budget, int) else 0 < budget <= 1)
+        if not in_range or isinstance(budget, bool):
             raise core.RationaleError(f"budget is {budget}: expected a number of comparisons, or a share up to 1.0")
         if not 0 <= max_failure_rate <= 1:
             raise core.RationaleError(f"max_failure_rate is {max_failure_rate}: expected 0 to 1")
-        core.bradley_terry([0, 1], [0], [1], [1.0], 2, weights=[strong], prior_std=prior_std)  # raises out of range
+        if not 0.001 <= strong <= 1000:  # what the core takes for a weight
+            raise core.RationaleError(f"strong is {strong}: expected 0.001 to 1000")
+        core.bradley_terry([0], [], [], [], [], prior_std=prior_std)  # raises for one out of range
         self.comparer = comparer
         self.schedule: Schedule = schedule
         self.aggregation: Aggregation = aggregation
@@ -116,7 +123,9 @@ class PairwiseReward:
                 raise core.RationaleError(f"{name} has {len(column)} rows, responses have {n}")
         if anchors is not None and self.schedule != "anchor":
             raise core.RationaleError(f'anchors go with the schedule "anchor", not with "{self.schedule}"')
-        entries = self._entries(prompts, responses, groups, anchors)
+        if groups is not None and n and np.asarray(groups).dtype.kind not in "iu":
+            raise core.RationaleError(f"groups must be whole numbers, not {np.asarray(groups).dtype}")
+        entries = groups_of(prompts, responses, groups, anchors, seed=self.seed, budget=self.budget)
         return await loop.hop(self._score(entries, responses, groups))
 
     async def close(self) -> None:
@@ -126,10 +135,14 @@ class PairwiseReward:
             await close()
 
     async def _score(
-        self, entries: Sequence[_Entry], responses: Sequence[str | None], numbers: Sequence[int] | None
+        self, entries: Sequence[Entry], responses: Sequence[str | None], numbers: Sequence[int] | None
     ) -> PairwiseBatch:
         playing = [entry.group for entry in entries]
-        await tournament.play(playing, self.comparer, self.schedule, self.strong)
+        n_round_robin = sum(n_pairs(len(group.players)) for group in playing)
+        ceiling = self.max_failure_rate * max(
+            n_round_robin, FEW
+        )  # beyond it the batch has failed, however many are asked
+        await tournament.play(playing, self.comparer, self.schedule, strong=self.strong, max_missing=ceiling)
         score = np.full(len(responses), np.nan)
         comparisons = np.zeros(len(responses), dtype=np.int64)
         group = np.zeros(len(responses), dtype=np.int64)
@@ -156,58 +169,14 @@ class PairwiseReward:
             comparisons=comparisons,
             errors=tuple(errors),
             played=tuple(played),
-            n_round_robin=sum(_pairs(len(entry.group.players)) for entry in entries),
+            n_round_robin=n_round_robin,
         )
         self._check(batch)
         return batch
 
-    def _entries(
-        self,
-        prompts: Sequence[Context],
-        responses: Sequence[str | None],
-        groups: Sequence[int] | None,
-        anchors: Sequence[str] | None,
-    ) -> list[_Entry]:
-        """The groups, in the order of their first rows."""
-        contents = [_content(prompt, row) for row, prompt in enumerate(prompts)]
-        members: dict[Any, list[int]] = {}
-        for row, name in enumerate(contents if groups is None else groups):
-            members.setdefault(name, []).append(row)
-        entries = []
-        for rows in members.values():
-            for column, given in (("prompts", contents), ("anchors", anchors)):
-                if given is not None and any(given[row] != given[rows[0]] for row in rows):
-                    raise core.RationaleError(f"{column}: the rows of group {groups and groups[rows[0]]} differ")
-            players: dict[str, list[int]] = {}
-            for row in rows:
-                response = responses[row]
-                if response is not None and _is_text(response, row):
-                    players.setdefault(response, []).append(row)
-            anchor = None
-            if anchors is not None:
-                if not _is_text(anchors[rows[0]], rows[0]):
-                    raise core.RationaleError(f"anchors[{rows[0]}] is no valid Unicode text")
-                players.setdefault(anchors[rows[0]], [])
-                anchor = list(players).index(anchors[rows[0]])
-            digest = hashlib.sha256(f"{self.seed}/{contents[rows[0]]}".encode("utf-8", "surrogatepass")).digest()
-            group = Group(
-                context=prompts[rows[0]],
-                players=list(players),
-                seed=int.from_bytes(digest[:8], "big") >> 1,
-                budget=self._budget(len(players)),
-                anchor=anchor,
-            )
-            entries.append(_Entry(group, rows, list(players.values())))
-        return entries
-
-    def _budget(self, n_players: int) -> int | None:
-        if self.budget is None or isinstance(self.budget, int):
-            return self.budget
-        return max(1, math.floor(self.budget * _pairs(n_players) + 1e-9))
-
     def _check(self, batch: PairwiseBatch) -> None:
         """Raises `ComparisonFailureError` where too many comparisons got no answer."""
-        if batch.n_missing <= self.max_failure_rate * batch.n_asked:
+        if batch.n_missing <= self.max_failure_rate * max(batch.n_asked, FEW):
             return
         failed = [error for pair in batch.played if math.isnan(pair.outcome) for error in pair.errors if error]
         causes = Counter(error.partition(":")[0] for error in failed)
@@ -219,58 +188,9 @@ class PairwiseReward:
         )
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A group, and where its players come from."""
-
-    group: Group
-    rows: list[int]
-    rows_of: list[list[int]]
-    """The rows of each player; several for copies, none for an anchor from outside."""
-
-    def played(self, name: int) -> list[PlayedPair]:
-        row = [rows[0] if rows else ANCHOR for rows in self.rows_of]
-        return [
-            PlayedPair(
-                group=name,
-                round=result.round,
-                first=row[result.first],
-                second=row[result.second],
-                outcome=result.outcome,
-                weight=result.weight,
-                verdicts=result.verdicts,
-                errors=result.errors,
-            )
-            for result in self.group.results
-        ]
-
-
 def _why(results: Sequence[Result], group: Group) -> str:
     """Why a player has no score."""
     failed = [error for result in results for error in result.errors if error is not None]
     if failed:
         return failed[-1]
     return ALONE if len(group.players) == 1 else NOT_COMPARED
-
-
-def _pairs(n: int) -> int:
-    return n * (n - 1) // 2
-
-
-def _is_text(text: Any, row: int) -> bool:
-    """Whether a text is valid Unicode. Raises `RationaleError` for anything else."""
-    if not isinstance(text, str):
-        raise core.RationaleError(f"responses[{row}] must be a text or None, not {text!r:.60}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _content(prompt: Context, row: int) -> str:
-    """A prompt as one text, by which equal ones are found."""
-    try:
-        return json.dumps(prompt if isinstance(prompt, str) else [dict(message) for message in prompt], sort_keys=True)
-    except (TypeError, ValueError):
-        raise core.RationaleError(f"prompts[{row}] must be a text or chat messages, not {prompt!r:.60}") from None

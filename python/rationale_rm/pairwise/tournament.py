@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -43,10 +44,16 @@ class Group:
     results: list[Result] = field(default_factory=list)
 
 
-async def play(groups: Sequence[Group], comparer: Comparer, schedule: Schedule, strong: float) -> None:
-    """Plays the tournaments of all groups to their end; the pairs of a round of all groups are asked at once."""
+async def play(
+    groups: Sequence[Group], comparer: Comparer, schedule: Schedule, *, strong: float, max_missing: float
+) -> None:
+    """Plays the tournaments of all groups to their end; the pairs of a round of all groups are asked at once.
+
+    It ends early when more than `max_missing` comparisons got no answer: the batch has then failed whatever is still
+    to come, and each further round would only wait as long again.
+    """
     number = 0
-    while True:
+    while sum(math.isnan(result.outcome) for group in groups for result in group.results) <= max_missing:
         offsets, first, second = next_pairs(groups, schedule)
         if not len(first):
             return

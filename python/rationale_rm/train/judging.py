@@ -8,18 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from rationale_rm.judge import Cache, Caller, Judge, Limits, MetaJudge, loop
-from rationale_rm.judge.local import open_local
+from rationale_rm import rewards
+from rationale_rm.judge import Judge, loop
 from rationale_rm.judge.protocol import OnResult
-from rationale_rm.judge.spec import open_client, parse_spec
-from rationale_rm.rewards import JudgeFailureError, RationaleReward
+from rationale_rm.rewards import JudgeFailureError, RationaleReward, RewardSettings
 from rationale_rm.rollout import Completion
 from rationale_rm.train.batches import Shown
 from rationale_rm.train.processes import Processes
 from rationale_rm.train.recipe import Recipe
-from rationale_rm.train.recipe.checks import ORACLE
 from rationale_rm.train.signals import Stop, StopRequestedError
 from rationale_rm.types import MatchRequest, MatchResult, RewardBatch
 
@@ -35,61 +33,19 @@ class JudgeOutageError(RuntimeError):
 
 
 def open_judge(text: str, recipe: Recipe, folder: Path) -> Judge:
-    """The judge that a recipe names; what it answers is kept in `folder`. Raises `ValueError`, `OSError`, `CacheError`
-    and `MissingExtraError` for one that cannot be had.
+    """The judge that a recipe names; what it answers is kept in `folder`. Raises `RationaleError`, `OSError` and
+    `MissingExtraError` for one that cannot be had.
     """
-    if text == ORACLE:
-        from rationale_rm.world import OracleJudge
-
-        return OracleJudge()
-    spec = parse_spec(text, judge=True)
-    if spec.is_local_judge:
-        return open_local(spec.kind, spec.name)
-    how = recipe.reward
-    caller = Caller(
-        open_client(spec, key_variable=how.key_env),
-        cache=Cache(how.cache or folder / CACHE),
-        limits=Limits(
-            concurrency=how.concurrency,
-            requests_per_minute=how.requests_per_minute,
-            tokens_per_minute=how.tokens_per_minute,
-            timeout=how.timeout,
-            attempts=how.attempts,
-        ),
-    )
-    return MetaJudge(
-        caller,
-        samples=how.judge_samples,
-        temperature=how.judge_temperature,
-        seed=recipe.seed,
-        max_tokens=how.judge_max_tokens,
-        constrain=how.constrain,
-        reasoning_chars=how.reasoning_chars,
-    )
+    return rewards.open_judge(_settings(recipe, judge=text, cache=recipe.reward.cache or str(folder / CACHE)))
 
 
 def open_reward(recipe: Recipe, judge: Judge) -> RationaleReward:
     """The reward that a recipe describes."""
-    how = recipe.reward
-    return RationaleReward(
-        judge,
-        mode=how.mode,
-        rationale=how.rationale,
-        weight=how.weight,
-        threshold=how.threshold,
-        top_k=how.top_k,
-        exact=how.exact,
-        format=how.format,
-        policy=how.policy,
-        format_penalty=how.format_penalty,
-        max_length=how.max_length,
-        length_buffer=how.length_buffer,
-        advantage=how.advantage,
-        gate=how.gate,
-        audit=how.audit,
-        seed=recipe.seed,
-        max_failure_rate=how.max_failure_rate,
-    )
+    return _settings(recipe).reward(judge)
+
+
+def _settings(recipe: Recipe, **changes: Any) -> RewardSettings:
+    return RewardSettings(**{**recipe.reward.model_dump(exclude={"retry_for"}), "seed": recipe.seed, **changes})
 
 
 class Remembering:

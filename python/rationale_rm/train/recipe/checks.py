@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 from rationale_rm._core import RationaleError
 from rationale_rm.judge.address import read_address
 from rationale_rm.judge.spec import parse_spec
+from rationale_rm.rewards import ORACLE
 from rationale_rm.train.recipe.faults import Path
 
 if TYPE_CHECKING:
     from rationale_rm.train.recipe.schema import Recipe
 
-ORACLE: Final = "oracle"
-"""The judge that the synthetic world brings."""
 NARROW: Final = 1e-2
 """A clip below this is meant for ratios of whole answers, which move by thousandths (GSPO, arXiv 2507.18071)."""
 _SET_BY_US: Final = frozenset(
