@@ -41,6 +41,7 @@ reward=(
   +reward.custom_reward_function.reward_kwargs.mode=product
   +reward.custom_reward_function.reward_kwargs.rationale=ap
   +reward.custom_reward_function.reward_kwargs.concurrency=32
+  +reward.custom_reward_function.reward_kwargs.time_budget=300
 )
 
 # GRPO that leaves out answers whose judge failed, and stops where more than 5% of a step did. verl's processes import the
