@@ -140,6 +140,12 @@ def test_a_line_that_is_no_export_is_named(written):
         list(taskset(written))
 
 
+def test_text_that_is_not_utf8_is_named_by_its_line(written):
+    written.write_bytes(written.read_bytes() + b'{"prompt": "\xff"}\n')
+    with pytest.raises(RationaleError, match=r"pairs\.verifiers\.jsonl:26: not as `rationale-rm export"):
+        list(taskset(written))
+
+
 def test_what_it_cannot_do_is_said(cases):
     from rationale_rm.integrations.verifiers_v1 import PairData, PairTask, PairTaskConfig
 
