@@ -109,6 +109,7 @@ def unscored(caplog):
         ({"judge": "lexicall"}, "lexicall"),
         ({"judge": "openai:m@http://{reward_router_address}/v1"}, "verl serves no reward model"),
         ({"judge": "openai:m@http://127.0.0.1:9/v1", "cache": "/dev/null/cache"}, "cache"),
+        ({"judge": "openai:m@http://127.0.0.1:9/v1", "key_env": "A_KEY_THAT_IS_NOT_SET"}, "A_KEY_THAT_IS_NOT_SET"),
     ],
 )
 def test_bad_settings_and_judges_are_no_reward_and_named(cases, unscored, settings, message):

@@ -269,9 +269,8 @@ def stopped(maker_class, answers, at):
     """Checks that the trainer ends because answer `at` has no reward."""
     assert answers[at]["reward"] is None
     assert answers[at]["scores"] is None
-    with pytest.raises(Exception, match="None") as raised:
+    with pytest.raises(AttributeError, match=r"'NoneType' object has no attribute '(to|size)'"):
         advantages(maker_class, [sample(one) for one in answers])
-    print("RAISED", at, repr(raised.value))
 
 
 def test_the_server_s_form_stops_where_its_judge_is_down(maker_class, rollouts, from_server, cases, monkeypatch):
