@@ -96,7 +96,7 @@ def main() -> None:
             "seeds": options.seeds,
             "test_pairs": [jobs["hybrid"].evaluations()[-1]["n_pairs"] for jobs in runs.values()],
             "recipe": read_recipe(RECIPE).model_dump(mode="json"),
-            "commit": _commit(),
+            "commit": commit(),
             "rationale_rm": rationale_rm.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {options.jobs} runs side by side, one thread each",
@@ -128,7 +128,7 @@ def expected(differences: dict[str, dict[str, float]]) -> dict[str, bool]:
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Of the working tree, with ``-dirty`` where it has changes; None outside a repository."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=False

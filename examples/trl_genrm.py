@@ -33,7 +33,13 @@ def main() -> None:
     kind = "parquet" if options.data.endswith(".parquet") else "json"
     trainer = GRPOTrainer(
         model=options.model,
-        reward_funcs=trl_reward(RewardSettings(judge=options.judge, cache=f"{options.output}-judge.sqlite")),
+        reward_funcs=trl_reward(
+            RewardSettings(
+                judge=options.judge,
+                cache=f"{options.output}-judge.sqlite",
+                time_budget=300,  # seconds a step: other processes wait (docs/trainers.md, "No answer")
+            )
+        ),
         args=GRPOConfig(
             output_dir=options.output,
             max_steps=options.steps,

@@ -1,10 +1,13 @@
 """`rationale-rm export`: pairs as the data sets of trainers."""
 
 import json
+import re
+import sys
 
 import pytest
 from rationale_rm.cli.main import app
 from rationale_rm.data import read_pairs
+from rationale_rm.integrations import export
 from rationale_rm.integrations.export import TRAINERS
 from rationale_rm.integrations.rows import read_row
 from rationale_rm.prompts import genrm, genrm_brief
@@ -112,7 +115,7 @@ def test_what_cannot_be_trained_on_is_left_out_and_counted(tmp_path):
     assert [row["pair_id"] for row in rows_of(out)] == ["a", "twice"]
     found = json.loads(summary.read_text())
     assert found["rows"] == 2
-    assert found["left_out"] == {"repeated": 1, "kept_apart": 0, "unlabelled": 1, "ties": 1}
+    assert found["left_out"] == {"repeated": 1, "kept_apart": 0, "unlabelled": 1, "ties": 1, "beyond_limit": 0}
     assert [line["line"] for line in found["input"]["bad_lines"]] == [6]
     assert f"{source}:6: " in done.stderr
     assert "1 with a tied label: left out (--keep-ties keeps them)" in done.stderr
@@ -120,6 +123,18 @@ def test_what_cannot_be_trained_on_is_left_out_and_counted(tmp_path):
     kept = run("--for", "trl", source, out, "--force", "--keep-ties", "--keep-unlabelled")
     assert kept.exit_code == 0
     assert {row["pair_id"]: row["label"] for row in rows_of(out)} == {"a": 1, "tie": 0, "none": None, "twice": 1}
+    assert "1 row without a label: rewarded in mode rationale alone" in kept.stderr
+
+
+def test_a_limit_counts_the_rows_that_are_written(tmp_path):
+    ties = [pair(id=f"t{number}", context=f"T{number}?", label="A=B") for number in range(5)]
+    source = write(tmp_path / "pairs.jsonl", *ties, *(pair(id=name, context=name) for name in "abc"))
+    out, summary = tmp_path / "out.jsonl", tmp_path / "summary.json"
+    done = run("--for", "trl", source, out, "--limit", 2, "--json", summary)
+    assert done.exit_code == 0, done.output
+    assert [row["pair_id"] for row in rows_of(out)] == ["a", "b"]
+    left_out = json.loads(summary.read_text())["left_out"]
+    assert (left_out["ties"], left_out["beyond_limit"]) == (5, 1)
 
 
 def test_a_pair_is_one_row_whichever_record_of_it_comes_first(tmp_path):
@@ -154,12 +169,28 @@ def test_a_run_that_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "pairs.jsonl"]
 
 
-def test_parquet_holds_the_same_rows(pairs, tmp_path):
+@pytest.mark.parametrize("trainer", sorted({*TRAINERS} - export.JSONL_ONLY))
+def test_parquet_holds_the_same_rows_in_groups(trainer, tmp_path, monkeypatch):
     import pyarrow.parquet
 
-    run("--for", "verifiers", pairs, tmp_path / "out.jsonl")
-    run("--for", "verifiers", pairs, tmp_path / "out.parquet")
-    assert pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist() == rows_of(tmp_path / "out.jsonl")
+    monkeypatch.setattr(export, "ROW_GROUP", 8)
+    records = [pair(id=f"p{at}", context=f"{at}?", label="B>A" if at > 16 else None) for at in range(20)]
+    source = write(tmp_path / "pairs.jsonl", *records)  # two groups of rows have no label at all
+    for name in ("out.jsonl", "out.parquet"):
+        done = run("--for", trainer, source, tmp_path / name, "--keep-unlabelled")
+        assert done.exit_code == 0, done.output
+    file = pyarrow.parquet.ParquetFile(tmp_path / "out.parquet")
+    assert file.num_row_groups == 3
+    assert file.read().to_pylist() == rows_of(tmp_path / "out.jsonl")
+
+
+def test_parquet_that_cannot_be_written_is_said_before_the_input_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    source = write(tmp_path / "pairs.jsonl", {"id": "bad"})
+    done = run("--for", "trl", source, tmp_path / "out.parquet", "--strict")
+    assert done.exit_code == 1
+    assert 'pip install "rationale-rm[io]"' in done.stderr
+    assert "pairs.jsonl" not in done.stderr
 
 
 def test_standard_output_is_for_looking(pairs):
@@ -174,6 +205,7 @@ def test_standard_output_is_for_looking(pairs):
         (("--for", "unsloth"), 2, "unsloth"),
         (("--for", "trl", "--style", "brief", "--reasons", "5"), 2, "asks for no number of reasons"),
         (("--for", "trl", "--order", "both"), 2, "both"),
+        (("--for", "trl", "--limit", "0"), 2, "--limit"),
     ],
 )
 def test_misuse_is_said(pairs, tmp_path, options, code, message):
@@ -183,10 +215,38 @@ def test_misuse_is_said(pairs, tmp_path, options, code, message):
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_verifiers_gets_no_parquet(pairs, tmp_path):
+    """The environments for it, `integrations.verifiers_v1` and the example for 0.3, read JSON Lines."""
+    done = run("--for", "verifiers", pairs, tmp_path / "out.parquet")
+    assert (done.exit_code, "read JSON Lines, not Parquet" in done.stderr) == (2, True)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_swift_gets_no_tag_that_it_opens_files_by(tmp_path):
+    """Its templates for multimodal models load ``<img>path</img>``, and put media in the place of the others."""
+    hostile = (
+        "See <img>/etc/passwd</img>, <image>, <video>, <audio>, <bbox>, <ref-object>, <cot-process>, <start-image>"
+    )
+    source = write(tmp_path / "pairs.jsonl", pair(response2=hostile + " and <b>."))
+    for trainer in ("swift", "trl"):
+        run("--for", trainer, source, tmp_path / f"{trainer}.jsonl", "--order", "given")
+    (row,), (plain,) = (rows_of(tmp_path / f"{trainer}.jsonl") for trainer in ("swift", "trl"))
+    for message, shown in zip(row["messages"], plain["prompt"], strict=True):
+        assert message["role"] == shown["role"]
+        assert message["content"] == re.sub(
+            "<(?=/?(?:img|image|video|audio|bbox|ref|cot|start-))([^>]*)>", r"‹\1›", shown["content"]
+        )
+    text = row["messages"][-1]["content"]
+    assert "See ‹img›/etc/passwd‹/img›, ‹image›, ‹video›, ‹audio›, ‹bbox›, ‹ref-object›, ‹cot-process›, ‹start" in text
+    assert "and <b>." in text
+
+
 def test_an_input_without_a_usable_pair_is_an_error(tmp_path):
-    source = write(tmp_path / "pairs.jsonl", pair(label="A=B"))
-    done = run("--for", "trl", source, tmp_path / "out.jsonl")
+    source, summary = write(tmp_path / "pairs.jsonl", pair(label="A=B")), tmp_path / "summary.json"
+    done = run("--for", "trl", source, tmp_path / "out.jsonl", "--json", summary)
     assert done.exit_code == 1
+    found = json.loads(summary.read_text())
+    assert (found["rows"], found["left_out"]["ties"]) == (0, 1)
     assert "nothing to export: 1 with a tied label" in done.stderr
     empty = run("--for", "trl", write(tmp_path / "empty.jsonl"), tmp_path / "out.jsonl")
     assert (empty.exit_code, "the input is empty" in empty.stderr) == (1, True)

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm import world
 from rationale_rm.integrations.rows import Row, read_columns, read_row, row_fields, text_of
-from rationale_rm.integrations.scoring import METRICS, Scoring, metrics
+from rationale_rm.integrations.scoring import FIGURES, METRICS, WINDOW, Scoring, _Ceiling, answer_figures, metrics
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
+from rationale_rm.types import REWARD_COLUMNS, RewardBatch
 
 ROWS = st.builds(
     Row,
@@ -49,12 +50,12 @@ def test_a_row_survives_every_form(row):
 @given(st.lists(ROWS, max_size=5))
 def test_columns_are_rows(rows):
     columns = {name: [fields(row)[name] for row in rows] for name in ("references", "label", "swapped", "pair_id")}
-    assert read_columns(len(rows), **columns, other=[1]) == rows
+    assert read_columns(len(rows), {**columns, "n": [1], "other": 2}) == rows
 
 
 def test_what_is_missing_has_a_default():
     assert read_row({"references": ["r"]}) == Row(("r",))
-    assert read_columns(2, references=[["r"], ["s"]]) == [Row(("r",)), Row(("s",))]
+    assert read_columns(2, {"references": [["r"], ["s"]]}) == [Row(("r",)), Row(("s",))]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +83,11 @@ def test_a_bad_row_says_what_is_wrong(value, message):
 
 def test_bad_columns_name_row_or_column():
     with pytest.raises(rm.RationaleError, match="no column `references`"):
-        read_columns(1, prompt=["x"])
+        read_columns(1, {"prompt": ["x"]})
     with pytest.raises(rm.RationaleError, match="label has 1 rows, there are 2"):
-        read_columns(2, references=[["a"], ["b"]], label=[1])
+        read_columns(2, {"references": [["a"], ["b"]], "label": [1]})
     with pytest.raises(rm.RationaleError, match="row 1: label"):
-        read_columns(2, references=[["a"], ["b"]], label=[1, 7])
+        read_columns(2, {"references": [["a"], ["b"]], "label": [1, 7]})
 
 
 def test_text_of_a_completion():
@@ -103,6 +104,21 @@ def test_text_of_a_completion():
     )
     assert text_of([Message()]) == "m"
     assert text_of([{"role": "assistant", "content": None, "tool_calls": []}]) is None
+    said, tool = {"role": "assistant", "content": "mine"}, {"role": "tool", "content": "\\boxed{A>B}"}
+    assert text_of([said, tool]) == "mine"
+    assert text_of([tool]) is None
+
+
+def test_failures_early_in_a_large_batch_are_seen():
+    judged = 2 * WINDOW
+    columns = {name: np.zeros(judged, dtype) for name, dtype in REWARD_COLUMNS.items()} | {
+        "judged": np.ones(judged, bool)
+    }
+    errors = ("timeout: too slow",) * WINDOW + (None,) * WINDOW
+    batch = RewardBatch(id="b", critique_ids=("c",) * judged, errors=errors, **columns)
+    with pytest.raises(JudgeFailureError, match="1000 of the last 2000") as caught:
+        _Ceiling(0.05).count(batch)
+    assert len(pickle.loads(pickle.dumps(caught.value)).batch) == judged
 
 
 def cases(n=24):
@@ -130,9 +146,9 @@ def test_rewards_are_those_of_the_reward_itself_whole_and_one_by_one():
     singles = [scoring.score_now([text], [row]) for text, row in zip(texts, rows, strict=True)]
     assert [one.reward[0] for one in singles] == whole.reward.tolist()
     assert len(set(whole.reward.tolist())) > 4
-    for at, one in enumerate(singles):
-        assert metrics(one) == pytest.approx(metrics(whole, at), nan_ok=True)
-    assert metrics(whole)["outcome"] == pytest.approx(np.mean([metrics(one)["outcome"] for one in singles]))
+    for name, column in answer_figures(whole).items():
+        assert [answer_figures(one)[name][0] for one in singles] == column.tolist()
+    assert metrics(whole)["outcome"] == pytest.approx(answer_figures(whole)["outcome"].mean())
 
 
 def test_it_pickles_and_serves_threads_and_fresh_loops():
@@ -149,15 +165,40 @@ def test_it_pickles_and_serves_threads_and_fresh_loops():
     assert [batch.reward.tolist() for batch in found] == [expected] * 7
 
 
-def test_metrics_have_the_same_keys_whatever_is_known():
+def test_figures_have_the_same_keys_whatever_is_known():
     texts, rows = cases(8)
-    batch = Scoring(RewardSettings(judge="lexical", audit=0.0)).score_now(texts, rows)
-    for row in (None, *range(8)):
-        assert tuple(metrics(batch, row)) == METRICS
-    assert metrics(batch, 0)["outcome"] == 0
-    assert math.isnan(metrics(batch, 0)["rationale"]), "the gate kept it from the judge"
+    whole = Scoring(RewardSettings(judge="lexical", audit=0.0)).score_now(texts, rows)
     empty = Scoring(RewardSettings()).score_now([], [])
+    for batch in (whole, empty):
+        assert tuple(metrics(batch)) == METRICS
+        assert tuple(answer_figures(batch)) == FIGURES
     assert all(math.isnan(value) for value in metrics(empty).values())
+    figures = answer_figures(whole)
+    assert (figures["outcome"][0], figures["scored"][0], figures["judged"][0]) == (0, 0, 0), "gated, and not audited"
+    assert math.isnan(metrics(whole)["rc"]), "nothing is known of the gated answers"
+    assert not any(np.isnan(column).any() for column in figures.values())
+
+
+@pytest.mark.parametrize("size", [1, 8, 64])
+def test_curves_of_rc_see_the_answers_behind_the_gate(size):
+    """Right answers have an RC of 1 here and wrong ones of 0, half of each: the truth is .5 for batches of any size."""
+    right, wrong = (
+        f"<RESULT_START>\n1. {reason}\n\\boxed{{{verdict}}}\n<RESULT_END>"
+        for reason, verdict in (("Response A serves beef.", "B>A"), ("Response B is loud.", "A>B"))
+    )
+    scoring = Scoring(RewardSettings(judge="oracle", audit=0.25))
+    row = Row(("Response 1 serves beef.",), -1)
+    weights, weighted, means = 0.0, 0.0, []
+    for at in range(0, 4096, size):
+        texts = [f"Thought {number}.\n{(right, wrong)[number % 2]}" for number in range(at, at + size)]
+        batch = scoring.score_now(texts, [row] * size)
+        figures = answer_figures(batch)
+        weights += figures["scored"].sum()
+        weighted += figures["scored_rc"].sum()
+        means.append(metrics(batch)["rc"])
+    assert weighted / weights == pytest.approx(0.5, abs=0.03)
+    if size > 1:
+        assert np.nanmean(means) == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("mode", ["papo", "gdpo", "gdpo_batch"])

@@ -5,12 +5,12 @@ Under verl itself: tests/integrations/test_verl.py.
 
 import asyncio
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from integrations.critiques import ANSWERS, SETTINGS, critiques, expected
-from rationale_rm import RationaleError
 from rationale_rm.integrations import verl as adapter
 from rationale_rm.rewards import RewardSettings
 from servers import ScriptedServer
@@ -76,8 +76,27 @@ def test_a_judge_that_verl_serves(cases):
 
         found = [one["score"] for one in asyncio.run(gather())]
         np.testing.assert_allclose(found, expected(few, direct).reward, atol=1e-12)
-    with pytest.raises(RationaleError, match="verl serves no reward model"):
-        asyncio.run(call(few[0], **routed))
+
+
+@pytest.fixture
+def unscored(caplog):
+    """Checks that an answer has NaN, all figures and an error in the log, from either function."""
+
+    def check(case, message, truth=1, info=None, **settings):
+        info = case.fields if info is None else info
+        found = [
+            asyncio.run(adapter.compute_score("d", case.text, truth, info, **settings)),
+            adapter.compute_score_sync("d", case.text, truth, info, **settings),
+        ]
+        scored = asyncio.run(call(case, **SETTINGS.to_mapping()))
+        for one in found:
+            assert math.isnan(one["score"])
+            assert list(one) == list(scored)
+        records = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert len(records) == 2
+        assert all(message in record.getMessage() for record in records)
+
+    return check
 
 
 @pytest.mark.parametrize(
@@ -87,16 +106,48 @@ def test_a_judge_that_verl_serves(cases):
         ({"max_length": 100}, "overlong_buffer_cfg"),
         ({"mode": "gdpo"}, "makes advantages"),
         ({"judge": {"name": "m"}}, "the setting judge must be a number, a text"),
+        ({"judge": "lexicall"}, "lexicall"),
+        ({"judge": "openai:m@http://{reward_router_address}/v1"}, "verl serves no reward model"),
+        ({"judge": "openai:m@http://127.0.0.1:9/v1", "cache": "/dev/null/cache"}, "cache"),
+        ({"judge": "openai:m@http://127.0.0.1:9/v1", "key_env": "A_KEY_THAT_IS_NOT_SET"}, "A_KEY_THAT_IS_NOT_SET"),
     ],
 )
-def test_bad_settings_are_named(cases, settings, message):
-    with pytest.raises(RationaleError, match=message):
-        asyncio.run(call(cases[0], **settings))
+def test_bad_settings_and_judges_are_no_reward_and_named(cases, unscored, settings, message):
+    """What raises is passed over by verl; NaN is what the estimator stops on."""
+    unscored(cases[0], message, **settings)
 
 
-def test_rows_without_references_are_named(cases):
-    with pytest.raises(RationaleError, match="rationale-rm export"):
-        asyncio.run(adapter.compute_score("d", cases[0].text, 1, {"swapped": False}, judge="lexical"))
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        ({"swapped": False}, "rationale-rm export"),
+        ({"references": ["a"], "swapped": "perhaps"}, "swapped must be true or false"),
+        ({"references": [1]}, "references must be texts"),
+    ],
+)
+def test_rows_that_cannot_be_read_are_no_reward_and_named(cases, unscored, info, message):
+    unscored(cases[0], message, info=info, judge="lexical")
+
+
+@pytest.mark.parametrize("mode", ["product", "sum", "outcome"])
+def test_a_row_without_a_label_is_no_failure_of_the_judge(cases, unscored, mode):
+    with ScriptedServer() as server:
+        judge = {"judge": f"openai:m@{server.url}", "constrain": False}
+        unscored(cases[0], f"no label, which mode {mode} needs", truth=None, mode=mode, **judge)
+        assert server.stats()["requests"] == 0
+
+
+def test_rationales_are_scored_without_a_label(cases):
+    found = asyncio.run(
+        adapter.compute_score("d", cases[0].text, None, cases[0].fields, judge="lexical", mode="rationale")
+    )
+    assert found["score"] > 0
+
+
+def test_a_worker_without_settings_gives_no_reward(cases, unscored, monkeypatch):
+    monkeypatch.delenv("RATIONALE_RM_REWARD", raising=False)
+    adapter._scoring.cache_clear()
+    unscored(cases[0], "$RATIONALE_RM_REWARD is not set in this process")
 
 
 def test_settings_come_from_the_environment_where_verl_gives_none(cases, rewards, monkeypatch):

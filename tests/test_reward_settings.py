@@ -81,7 +81,8 @@ def test_what_is_wrong_is_said(given_settings, message):
 
 def test_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("RATIONALE_RM_REWARD", raising=False)
-    assert RewardSettings.from_environment() == RewardSettings()
+    with pytest.raises(rm.RationaleError, match="RATIONALE_RM_REWARD is not set in this process"):
+        RewardSettings.from_environment()
     monkeypatch.setenv("RATIONALE_RM_REWARD", '{"judge": "oracle", "weight": 1}')
     assert RewardSettings.from_environment() == RewardSettings(judge="oracle", weight=1)
     for name, text in (("reward.json", '{"top_k": 4}'), ("reward.yaml", "top_k: 4\n")):
@@ -116,6 +117,11 @@ def test_there_and_back(changed):
     settings = RewardSettings.from_mapping(changed)
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert RewardSettings.from_mapping(json.loads(json.dumps(settings.to_mapping()))) == settings
+
+
+def test_a_password_in_an_address_is_not_shown():
+    settings = RewardSettings(judge="openai:m@http://user:pa%2Fss@127.0.0.1:9/v1", weight=0.25)
+    assert repr(settings) == "RewardSettings(judge='openai:m@http://…@127.0.0.1:9/v1', weight=0.25)"
 
 
 def test_equal_settings_share_one_reward_in_a_process():

@@ -295,6 +295,8 @@ def test_openrlhfs_protocol(server):
     assert found["extra_logs"] == {
         "outcome": [1.0, 0.0],
         "malformed": [0.0, 1.0],
+        "judged": [1.0, 0.0],
+        "unanswered": [0.0, 0.0],
         "scored": [1.0, 1.0],
         "scored_rationale": [1.0, 0.0],
         "scored_rc": [found["extra_logs"]["scored_rc"][0], 0.0],

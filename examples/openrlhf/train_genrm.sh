@@ -4,7 +4,7 @@
 #
 #   1. pip install "openrlhf[vllm]==0.11.2" "rationale-rm[judge]"
 #   2. vllm serve Qwen/Qwen3-30B-A3B-Instruct-2507 --port 8000        (GPUs of its own; reward.json names it)
-#   3. rationale-rm export --for openrlhf PAIRS.jsonl data/train.jsonl
+#   3. mkdir -p data && rationale-rm export --for openrlhf PAIRS.jsonl data/train.jsonl
 #   4. ray start --head, and ray start --address=FIRST:6379 on other nodes; then bash train_genrm.sh
 #
 # Further arguments go to OpenRLHF, and win.
@@ -17,7 +17,8 @@ DASHBOARD=${DASHBOARD:-http://127.0.0.1:8265}
 HERE=$(cd "$(dirname "$0")" && pwd)
 
 # What Ray gives to the rollout processes; what is exported here would not reach them. Each judges for itself: 8 processes of
-# 32 calls are 256 in all.
+# at most 32 calls are 256 in all. reward.json bounds them in time: a step that waits past ten minutes can trip the watchdogs
+# of collective operations.
 ENVIRONMENT="{\"env_vars\": {\"RATIONALE_RM_REWARD\": \"$HERE/reward.json\", \"UNANSWERED\": \"drop\"}}"
 
 # An answer whose judge failed is NaN, and the filter drops its group and takes the next prompt. The range keeps every group

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 # The reward: a JSON object of RewardSettings, or the path of a file with one.
-export RATIONALE_RM_REWARD="${RATIONALE_RM_REWARD:-{\"judge\": \"openai:Qwen3-30B-A3B-Instruct-2507@http://127.0.0.1:8000/v1\"\}}"
+export RATIONALE_RM_REWARD="${RATIONALE_RM_REWARD:-{\"judge\": \"openai:Qwen3-30B-A3B-Instruct-2507@http://127.0.0.1:8000/v1\", \"time_budget\": 300\}}"
 
 # A process holds per_device_train_batch_size x gradient_accumulation_steps answers: a multiple of num_generations, so that
 # the answers to a prompt lie in one process (docs/trainers/swift.md, "No answer").

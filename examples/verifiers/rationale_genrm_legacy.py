@@ -1,7 +1,8 @@
 """An environment of verifiers up to 0.3: judge a pair, rewarded for the verdict and its reasons.
 
 rationale-rm export --for verifiers pairs.jsonl pairs.verifiers.jsonl
-export RATIONALE_RM_REWARD='{"judge": "openai:Qwen3-30B-A3B-Instruct-2507@http://127.0.0.1:8000/v1"}'
+export RATIONALE_RM_REWARD='{"judge": "openai:Qwen3-30B-A3B-Instruct-2507@http://127.0.0.1:8000/v1",
+    "time_budget": 300}'
 PYTHONPATH=examples/verifiers vf-eval rationale_genrm_legacy -a '{"data": "pairs.verifiers.jsonl"}'
 """
 

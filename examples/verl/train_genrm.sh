@@ -4,8 +4,8 @@
 #
 #   1. Everywhere:      pip install "verl[vllm]==0.9.1" "rationale-rm[judge]"
 #   2. Judge:           vllm serve Qwen/Qwen3-30B-A3B-Instruct-2507 --port 8000     (a node of its own; JUDGE_URL below)
-#   3. Data:            rationale-rm export --for verl PAIRS.jsonl data/train.parquet, and data/test.parquet alike, on a file
-#                       system that all nodes see
+#   3. Data:            mkdir -p data, on a file system that all nodes see
+#                       rationale-rm export --for verl PAIRS.jsonl data/train.parquet, and data/test.parquet alike
 #   4. Several nodes:   ray start --head on the first, ray start --address=FIRST:6379 on the others, then here
 #                       RAY_ADDRESS=auto NNODES=4 bash train_genrm.sh
 #      One node:        bash train_genrm.sh
@@ -32,7 +32,8 @@ data=(
 )
 
 # The reward: any setting of RewardSettings may stand below reward_kwargs. Each of the 8 workers is a process with its own
-# judge calls, so that 32 calls each are 256 in all; they share the cache file where they share a disk.
+# judge calls, so that 32 calls each are 256 in all; they share the cache file where they share a disk. What is not answered
+# within the time budget is left out: a step that waits past ten minutes trips the watchdogs of collective operations.
 reward=(
   reward.num_workers=8
   reward.custom_reward_function.path=pkg://rationale_rm.integrations.verl
@@ -41,6 +42,7 @@ reward=(
   +reward.custom_reward_function.reward_kwargs.mode=product
   +reward.custom_reward_function.reward_kwargs.rationale=ap
   +reward.custom_reward_function.reward_kwargs.concurrency=32
+  +reward.custom_reward_function.reward_kwargs.time_budget=300
 )
 
 # GRPO that leaves out answers whose judge failed, and stops where more than 5% of a step did. verl's processes import the

@@ -379,9 +379,17 @@ class RewardBatch(Record):
         """Rationale Consistency of the whole batch: the audited critiques stand for all gated ones, those that were
         answered for all others. NaN where one of these parts is there and nothing is known of it.
         """
+        return self._mean(self.rc)
+
+    @property
+    def mean_rationale(self) -> float:
+        """The rationale term of the whole batch, as `mean_rc`."""
+        return self._mean(self.rationale)
+
+    def _mean(self, values: NDArray[np.float64]) -> float:
         parts = []
         for part in (self.gated, ~self.gated & (self.audit_weight > 0)):
-            known = self.rc[part & ~np.isnan(self.rc)]
+            known = values[part & ~np.isnan(values)]
             if part.any():
                 parts.append((int(part.sum()), float(known.mean()) if known.size else math.nan))
         return sum(n * mean for n, mean in parts) / sum(n for n, _ in parts) if parts else math.nan

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import types
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,11 +26,12 @@ import numpy as np
 import pytest
 import torch
 from critiques import ANSWERS, SETTINGS, expected
+from rationale_rm import RationaleError
 from rationale_rm.integrations.openrlhf import (
-    LOGS,
     export_row,
     openrlhf_reward,
 )
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.rewards.settings import VARIABLE
 from reward_server import TOKEN, RewardServer
@@ -133,7 +135,7 @@ def test_the_agent_gets_the_shared_rewards(request, rollouts, cases, rewards, fo
     np.testing.assert_allclose([one.rewards.item() for one in samples], rewards, atol=1e-6)
     np.testing.assert_allclose([one.scores.item() for one in samples], rewards, atol=1e-6)
     whole = expected(cases)
-    logs = {name: np.array([one.info[name].item() for one in samples]) for name in LOGS}
+    logs = {name: np.array([one.info[name].item() for one in samples]) for name in FIGURES}
     np.testing.assert_array_equal(logs["outcome"], whole.outcome)
     assert logs["scored_rc"].mean() / logs["scored"].mean() == pytest.approx(
         np.nansum(whole.rc * whole.audit_weight) / whole.audit_weight[~np.isnan(whole.rc)].sum()
@@ -257,12 +259,44 @@ def test_without_filtering_nan_spreads(maker_class, from_file, rollouts, cases, 
 def test_stopping_stops_the_trainer(maker_class, from_file, rollouts, cases, first):
     """An answer without a reward, be it the first of a micro batch or a later one, ends in an exception."""
     answers = rollouts(from_file(), cases[:ANSWERS])
+    assert not advantages(maker_class, [sample(one) for one in answers]).isnan().any()
     away = from_file(RewardSettings(judge=AWAY, attempts=1, max_failure_rate=1.0, gate=False, mode="rationale"))
     answers[first] = rollouts(away, cases[:1])[0]
-    assert answers[first]["reward"] is None
-    assert answers[first]["scores"] is None
-    with pytest.raises((AttributeError, ValueError, RuntimeError, TypeError)):
+    stopped(maker_class, answers, first)
+
+
+def stopped(maker_class, answers, at):
+    """Checks that the trainer ends because answer `at` has no reward."""
+    assert answers[at]["reward"] is None
+    assert answers[at]["scores"] is None
+    with pytest.raises(AttributeError, match=r"'NoneType' object has no attribute '(to|size)'"):
         advantages(maker_class, [sample(one) for one in answers])
+
+
+def test_the_server_s_form_stops_where_its_judge_is_down(maker_class, rollouts, from_server, cases, monkeypatch):
+    answers = rollouts(from_server(), cases[:ANSWERS])
+    assert not advantages(maker_class, [sample(one) for one in answers]).isnan().any()
+    settings = json.dumps({"judge": AWAY, "attempts": 1, "gate": False, "mode": "rationale"})
+    with RewardServer("--reward", settings, token=TOKEN) as server:
+        away = SingleTurnAgentExecutor(f"http://_:{TOKEN}@127.0.0.1:{server.port}/get_reward")
+        answers[1] = rollouts(away, cases[1:2])[0]
+        assert [line["status"] for line in server.events("request")] == [503] * 5
+    stopped(maker_class, answers, 1)
+
+
+def test_a_text_that_names_a_picture_stays_a_text(prompt_set, cases):
+    """In OpenRLHF's data set, whose chat template would get a picture for the tag."""
+    case = cases[0]
+    named = replace(case, messages=({"role": "user", "content": "before <image> after"},))
+    ((prompt, _),) = prompt_set([named])
+    assert "before ‹image› after" in prompt
+
+
+def test_a_file_without_settings_is_refused_when_it_is_loaded(monkeypatch):
+    """OpenRLHF loads it in each rollout process, which ends there."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(RationaleError, match=VARIABLE):
+        SingleTurnAgentExecutor(str(EXAMPLE / "reward.py"))
 
 
 def test_an_outage_is_no_reward_in_either_case(cases, caplog):
@@ -280,7 +314,6 @@ def test_it_never_raises(cases, caplog):
     reward_func = openrlhf_reward(SETTINGS)
     label = json.dumps(cases[0].fields)
     for query, prompt, wrong in (
-        ("a prompt and more", "another", label),
         ("p", "p", "{"),
         ("p", "p", '{"label": 1}'),
         ("p", "p", None),
@@ -292,8 +325,11 @@ def test_it_never_raises(cases, caplog):
             found = reward_func([query], [prompt], [wrong])
         assert found["rewards"] is None
         assert found["scores"] is None
-        assert set(found["extra_logs"]) == set(LOGS)
+        assert set(found["extra_logs"]) == set(FIGURES)
         assert "no reward, on which OpenRLHF stops" in caplog.text
+    found = reward_func(["a prompt and more"], ["another"], [label])
+    assert found["rewards"] is None
+    assert "an answer has no reward: a query does not begin with its prompt" in caplog.text
 
 
 def test_a_prompt_s_form_is_not_taken_for_an_answer(cases):

@@ -164,7 +164,7 @@ def test_a_judge_that_fails_for_some_leaves_them_out(trainer, cases):
         assert 0.1 < missing.mean() < 0.9
         made = trainer(some, trl_reward(settings))
         made.train()
-    np.testing.assert_allclose(logged(made, "rationale_reward"), wanted, rtol=1e-6)
+    np.testing.assert_allclose(logged(made, "rationale_sum_reward"), wanted, rtol=1e-6)
     found = advantages(made)
     assert (found[missing] == 0).all()
     # Not as if they were 0: the others are normalised among themselves.
@@ -172,8 +172,8 @@ def test_a_judge_that_fails_for_some_leaves_them_out(trainer, cases):
     as_zero = group_advantages(np.nan_to_num(wanted), np.repeat(np.arange(4), ANSWERS))
     np.testing.assert_allclose(found[~missing], known[~missing], atol=2e-3)
     assert np.abs(found[~missing] - as_zero[~missing]).max() > 0.1
-    assert made.state.log_history[0]["rationale_rm/unanswered"] == pytest.approx(missing.mean())
-    reasons = list(made._logs["extra"]["rationale_rm/no_judgement"])
+    assert made.state.log_history[0]["rationale_sum/unanswered"] == pytest.approx(missing.mean())
+    reasons = list(made._logs["extra"]["rationale_sum/no_judgement"])
     assert [reason is not None for reason in reasons] == missing.tolist()
 
 
@@ -287,7 +287,6 @@ def test_what_it_cannot_do_is_said(cases):
         trl_reward(RewardSettings(mode="gdpo"))
     with pytest.raises(RationaleError, match="no column `references`"):
         trl_reward(SETTINGS, sync=True)(completions=["x"], label=[1])
-    unlabelled = trl_reward(SETTINGS, sync=True)(
-        completions=[cases[0].text], references=[list(cases[0].pair.references)], label=[math.nan]
-    )
-    assert unlabelled == [None]
+    references = [list(cases[0].pair.references)]
+    with pytest.raises(RationaleError, match="column `label`"):
+        trl_reward(SETTINGS, sync=True)(completions=[cases[0].text], references=references, label=[math.nan])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -71,7 +70,9 @@ def test_rollouts_get_our_rewards(cases, rewards, written):
     batch = expected(cases)
     assert [trace.metrics["outcome"] for trace in traces] == batch.outcome.tolist()
     assert [trace.metrics["malformed"] for trace in traces] == (batch.status != 0).tolist()
-    assert [trace.metrics.get("rc", math.nan) for trace in traces] == pytest.approx(batch.rc.tolist(), nan_ok=True)
+    scored, rc = (np.mean([trace.metrics[name] for trace in traces]) for name in ("scored", "scored_rc"))
+    assert 0 < scored < 1
+    assert rc / scored == pytest.approx(np.nansum(batch.rc * batch.audit_weight) / np.sum(batch.audit_weight))
 
 
 def test_no_judgement_is_an_error_and_no_zero(cases, written):
@@ -136,6 +137,12 @@ def test_what_export_writes_is_loaded(cases, tmp_path):
 
 def test_a_line_that_is_no_export_is_named(written):
     written.write_text(written.read_text() + '{"prompt": []}\n')
+    with pytest.raises(RationaleError, match=r"pairs\.verifiers\.jsonl:26: not as `rationale-rm export"):
+        list(taskset(written))
+
+
+def test_text_that_is_not_utf8_is_named_by_its_line(written):
+    written.write_bytes(written.read_bytes() + b'{"prompt": "\xff"}\n')
     with pytest.raises(RationaleError, match=r"pairs\.verifiers\.jsonl:26: not as `rationale-rm export"):
         list(taskset(written))
 

@@ -151,8 +151,29 @@ def test_a_group_without_any_judgement_has_no_advantages(cases):
 
 def test_an_outage_stops_the_run(cases):
     right = [case for case, outcome in zip(cases, expected(cases).outcome, strict=True) if outcome == 1]
+    rows = Dataset.from_list(rows_of(right[:ANSWERS]))
+    environment = vf.SingleTurnEnv(dataset=rows, eval_dataset=rows, rubric=RationaleRubric(AWAY))
     with pytest.raises(JudgeFailureError, match="max_failure_rate"):
-        asyncio.run(RationaleRubric(AWAY).score_group(states_of(right[:ANSWERS])))
+        generated(environment, [case for case in right if case.pair == right[0].pair])
+
+
+def test_what_is_not_known_of_an_answer_leaves_its_reward_alone(cases):
+    """Every metric is added to the reward by verifiers, times 0: NaN among them would make the reward NaN."""
+    some, settings = cases[:ANSWERS], RewardSettings(mode="rationale", judge="lexical")
+    wanted = expected(some, settings)
+    rows = [export_row(case.pair, swapped=case.swapped, messages=case.messages) for case in some]
+    rows = [{**row, "info": {**row["info"], "label": None}} for row in rows]
+    groups, single = states_of(some, rows), states_of(some[:1], rows[:1])
+    rubric = RationaleRubric(settings, funcs=[lambda completion: 1.0], weights=[0.5])
+    asyncio.run(rubric.score_group(groups))
+    asyncio.run(rubric.score_rollout(single[0]))
+    for state, reward, malformed in zip(
+        groups + single, [*wanted.reward, wanted.reward[0]], [*wanted.status, 0], strict=True
+    ):
+        assert state["reward"] == pytest.approx(reward + 0.5, rel=1e-9)
+        assert "outcome" not in state["metrics"]
+        assert state["metrics"]["malformed"] == (malformed != 0)
+        assert state["error"] is None
 
 
 def test_data_without_human_reasons_stop_the_run(cases):

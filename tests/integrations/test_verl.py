@@ -19,6 +19,7 @@ from critiques import ANSWERS, SETTINGS, expected
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from rationale_rm.integrations import verl as adapter
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.rewards import RewardSettings
 
 from benches import tiny_model
@@ -39,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 AWAY = "openai:m@http://127.0.0.1:9/v1"
 """A judge that is down: nothing listens at the discard port."""
 MODULE = "pkg://rationale_rm.integrations.verl"
-KEYS = {"score", "outcome", "rationale", "rc", "judged", "unanswered", "malformed"}
+KEYS = {"score", *FIGURES}
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +110,16 @@ def test_reward_managers_give_the_shared_rewards(model_path, batch_of, cases, re
     found = scored(config_of(model_path, f"reward.reward_manager.name={manager}", *overrides), batch_of(cases))
     np.testing.assert_allclose([one["reward_score"] for one in found], rewards, atol=1e-12)
     whole = expected(cases)
-    for column in ("outcome", "rationale", "rc"):
-        values = [one["reward_extra_info"][column] for one in found]
-        np.testing.assert_allclose(values, getattr(whole, column), atol=1e-12, err_msg=column)
+    known = ~np.isnan(whole.rc)
+    weighted = {
+        "outcome": whole.outcome,
+        "scored": np.where(known, whole.audit_weight, 0),
+        "scored_rationale": np.where(known, whole.rationale * whole.audit_weight, 0),
+        "scored_rc": np.where(known, whole.rc * whole.audit_weight, 0),
+    }
+    for column, values in weighted.items():
+        shown = [one["reward_extra_info"][column] for one in found]
+        np.testing.assert_allclose(shown, values, atol=1e-12, err_msg=column)
 
 
 @pytest.mark.parametrize("path", [MODULE, adapter.__file__], ids=["module", "file"])
@@ -224,6 +232,27 @@ def test_the_trainer_finds_the_estimator_and_its_ceiling(model_path, batch_of, c
     with pytest.raises(UnansweredError, match=r"4 of the 16 answers .* more than max_failure_rate 0.05"):
         compute_advantage(batch, adv_estimator="grpo_answered", config=strict.algorithm)
     assert get_adv_estimator_fn("grpo_answered") is grpo_answered
+
+
+@pytest.mark.parametrize(("n", "unanswered", "stops"), [(16, 1, False), (16, 2, True), (4, 4, True), (40, 2, False)])
+def test_one_unanswered_answer_of_a_small_step_is_no_outage(n, unanswered, stops):
+    rewards, mask = tensors([math.nan] * unanswered + [0.5] * (n - unanswered))
+    index = np.array(["group"] * n, dtype=object)
+    if stops:
+        with pytest.raises(UnansweredError, match=f"{unanswered} of the {n} answers"):
+            grpo_answered(rewards, mask, index)
+    else:
+        assert not grpo_answered(rewards, mask, index)[0].isnan().any()
+
+
+def test_a_judge_that_cannot_be_opened_stops_the_run(model_path, batch_of, cases):
+    """What would be an exception in each reward worker is what the estimator raises on."""
+    few = cases[: 2 * ANSWERS]
+    found = scored(config_of(model_path, *newer({"judge": "lexicall"})), batch_of(few))
+    assert all(math.isnan(one["reward_score"]) for one in found)
+    rewards, mask = tensors([one["reward_score"] for one in found])
+    with pytest.raises(UnansweredError, match="16 of the 16"):
+        grpo_answered(rewards, mask, np.array([case.pair.id for case in few], dtype=object))
 
 
 def test_degenerate_groups_teach_nothing():

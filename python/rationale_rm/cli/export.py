@@ -15,6 +15,7 @@ from rationale_rm.cli.inputs import load_pairs
 from rationale_rm.data import STDIN, LabelScale, Loaded
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.integrations.export import (
+    JSONL_ONLY,
     Chosen,
     ExportSettings,
     Order,
@@ -23,6 +24,7 @@ from rationale_rm.integrations.export import (
     choose,
     export_rows,
     json_line,
+    require_parquet,
     write_jsonl,
     write_parquet,
 )
@@ -61,12 +63,12 @@ def export(
     ] = "random",
     keep_ties: Annotated[bool, typer.Option("--keep-ties", help="Keep pairs that people found equal.")] = False,
     keep_unlabelled: Annotated[
-        bool, typer.Option("--keep-unlabelled", help="Keep pairs without a label; their outcome is never known.")
+        bool, typer.Option("--keep-unlabelled", help="Keep pairs without a label, for rewards in mode rationale.")
     ] = False,
     label_scale: Annotated[
         LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
     ] = None,
-    limit: options.Limit = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Write the first so many rows only.")] = None,
     seed: options.Seed = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad line.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over OUT.")] = False,
@@ -89,6 +91,7 @@ def export(
             seed=seed,
             keep_ties=keep_ties,
             keep_unlabelled=keep_unlabelled,
+            limit=limit,
         )
     except RationaleError as error:
         output.fail(str(error), output.USAGE)
@@ -97,17 +100,30 @@ def export(
         output.fail(f"cannot write {out}: it is no plain file (- is standard output)", output.USAGE)
     if out != STDIN and os.path.exists(out) and not force:
         output.fail(f"{out} is there already: name another file, or write over it with --force", output.USAGE)
+    if _is_parquet(out):
+        if trainer in JSONL_ONLY:
+            output.fail(
+                f"the environments for {trainer} read JSON Lines, not Parquet: name OUT in .jsonl", output.USAGE
+            )
+        try:
+            require_parquet()
+        except MissingExtraError as error:
+            output.fail(str(error))
     progress = output.Progress(quiet)
     loaded = load_pairs(files, progress=progress, what="export", strict=strict, label_scale=label_scale)
-    chosen = choose(loaded.pairs[:limit], settings)
+    chosen = choose(loaded.pairs, settings)
     if not chosen.pairs:
         output.report_bad_lines(loaded.bad, loaded.n_lines, quiet)
+        if summary is not None:
+            output.write_json(summary, _report(0, chosen, settings, loaded))
         output.fail(f"nothing to export: {'; '.join(_left_out(chosen))}")
     n = _write(out, chosen, settings, output.Progress(quiet))
     output.report_bad_lines(loaded.bad, loaded.n_lines, quiet)
     if not quiet:
         for note in _left_out(chosen):
             output.note(note)
+        if unlabelled := sum(pair.label is None for pair in chosen.pairs):
+            output.note(f"{output.count(unlabelled, 'row')} without a label: rewarded in mode rationale alone")
         output.note(f"{out}: {output.count(n, 'row')} for {trainer}")
     if summary is not None:
         output.write_json(summary, _report(n, chosen, settings, loaded))
@@ -125,17 +141,19 @@ def _write(out: str, chosen: Chosen, settings: ExportSettings, progress: output.
         if out == STDIN:
             for row in rows():
                 output.emit(json_line(row))
-        elif out.lower().endswith(".parquet"):
-            write_parquet(out, rows())
+        elif _is_parquet(out):
+            write_parquet(out, rows(), settings.trainer)
         else:
             write_jsonl(out, rows())
-    except MissingExtraError as error:
-        output.fail(str(error))
     except OSError as error:
         output.fail(f"cannot write {out}: {error.strerror or error}")
     finally:
         progress.done()
     return n
+
+
+def _is_parquet(out: str) -> bool:
+    return out.lower().endswith(".parquet")
 
 
 def _left_out(chosen: Chosen) -> list[str]:
@@ -144,6 +162,7 @@ def _left_out(chosen: Chosen) -> list[str]:
         (chosen.n_apart, "kept apart by atomize: left out"),
         (chosen.n_unlabelled, "without a label: left out (--keep-unlabelled keeps them)"),
         (chosen.n_ties, "with a tied label: left out (--keep-ties keeps them)"),
+        (chosen.n_beyond, "beyond --limit: left out"),
     )
     return [f"{count:,} {text}" for count, text in counts if count]
 
@@ -157,12 +176,14 @@ def _report(n: int, chosen: Chosen, settings: ExportSettings, loaded: Loaded) ->
         "reasons": settings.n_reasons,
         "order": settings.order,
         "seed": settings.seed,
+        "limit": settings.limit,
         "rows": n,
         "left_out": {
             "repeated": chosen.n_repeated,
             "kept_apart": chosen.n_apart,
             "unlabelled": chosen.n_unlabelled,
             "ties": chosen.n_ties,
+            "beyond_limit": chosen.n_beyond,
         },
         "input": {
             "n_lines": loaded.n_lines,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any, Final
 
 import typer
 
 from rationale_rm.cli import output
 from rationale_rm.extras import needs
-from rationale_rm.rewards import RewardSettings
+from rationale_rm.rewards import VARIABLE, RewardSettings
 
 EPILOG: Final = """\
 Examples:
@@ -116,7 +117,7 @@ def serve(
 def _reward_settings(source: str | None, changes: list[str], judge: str | None) -> RewardSettings:
     """The settings of a file or the environment, changed by ``--set`` and ``--judge``."""
     if source is None:
-        base = RewardSettings.from_environment()
+        base = RewardSettings.from_environment() if VARIABLE in os.environ else RewardSettings()
     else:
         try:
             base = RewardSettings.from_text(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,16 @@ Trainer = Literal["trl", "verl", "openrlhf", "swift", "verifiers"]
 TRAINERS: Final[tuple[str, ...]] = get_args(Trainer)
 Style = Literal["full", "brief"]
 Order = Literal["given", "random"]
+
+JSONL_ONLY: Final[frozenset[Trainer]] = frozenset({"verifiers"})
+"""Trainers whose environments here read JSON Lines alone."""
+ROW_GROUP: Final = 1000
+"""Rows of a Parquet file that are held in memory at once."""
+
+_SPECIMEN: Final = Pair(
+    id="p", domain="", context="", response1="", response2="", references=("",), label=1, pair_id="p"
+)
+"""A pair of which everything is known."""
 
 Rows = Iterator[dict[str, Any]]
 
@@ -47,11 +58,15 @@ class ExportSettings:
     seed: int = 0
     keep_ties: bool = False
     keep_unlabelled: bool = False
+    limit: int | None = None
+    """The first so many rows only."""
 
     def __post_init__(self) -> None:
         """Raises `RationaleError` for settings that cannot be."""
         if self.n_reasons is not None and self.n_reasons < 1:
             raise RationaleError(f"n_reasons is {self.n_reasons}: expected None or 1 and more")
+        if self.limit is not None and self.limit < 1:
+            raise RationaleError(f"limit is {self.limit}: expected None or 1 and more")
         if self.n_reasons is not None and self.style == "brief":
             raise RationaleError("the brief prompt asks for no number of reasons: leave it out, or take the full one")
 
@@ -68,6 +83,8 @@ class Chosen:
     """Kept apart by ``rationale-rm atomize``."""
     n_unlabelled: int
     n_ties: int
+    n_beyond: int
+    """Beyond the limit."""
 
 
 def choose(pairs: Iterable[Pair], settings: ExportSettings) -> Chosen:
@@ -83,11 +100,12 @@ def choose(pairs: Iterable[Pair], settings: ExportSettings) -> Chosen:
     labelled = [pair for pair in first.values() if pair.label is not None or settings.keep_unlabelled]
     decided = [pair for pair in labelled if pair.label != 0 or settings.keep_ties]
     return Chosen(
-        pairs=tuple(decided),
+        pairs=tuple(decided[: settings.limit]),
         n_repeated=n - n_apart - len(first),
         n_apart=n_apart,
         n_unlabelled=len(first) - len(labelled),
         n_ties=len(labelled) - len(decided),
+        n_beyond=len(decided) - len(decided[: settings.limit]),
     )
 
 
@@ -122,15 +140,27 @@ def json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, allow_nan=False) + "\n"
 
 
-def write_parquet(path: str, rows: Rows) -> int:
-    """Writes rows as Parquet, whole or not at all, and gives their number. Raises `OSError`, `MissingExtraError`."""
+def require_parquet() -> Any:
+    """The module that Parquet is written with. Raises `MissingExtraError`."""
     with needs("io", "pyarrow"):
-        import pyarrow
         import pyarrow.parquet
-    table = pyarrow.Table.from_pylist(list(rows))
-    with _replacing(path) as draft:
-        pyarrow.parquet.write_table(table, draft)
-    return int(table.num_rows)
+    return pyarrow
+
+
+def write_parquet(path: str, rows: Rows, trainer: Trainer) -> int:
+    """Writes the rows of a trainer as Parquet, whole or not at all, and gives their number; `ROW_GROUP` rows are in
+    memory at a time. Raises `OSError`, `MissingExtraError`.
+    """
+    pyarrow = require_parquet()
+    # The types of all columns are those of a row that knows everything: a group of rows without any label has none.
+    specimen = _export_row(trainer)(_SPECIMEN, swapped=False, messages=[{"role": "user", "content": ""}])
+    schema = pyarrow.Table.from_pylist([specimen]).schema
+    n = 0
+    with _replacing(path) as draft, pyarrow.parquet.ParquetWriter(draft, schema) as writer:
+        while group := list(itertools.islice(rows, ROW_GROUP)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
+            n += len(group)
+    return n
 
 
 @contextmanager

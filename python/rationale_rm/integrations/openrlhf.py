@@ -10,38 +10,22 @@ from __future__ import annotations
 import json
 import logging
 import math
-import unicodedata
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from rationale_rm._core import RationaleError
-from rationale_rm.integrations.rows import read_row, row_fields
-from rationale_rm.integrations.scoring import Scoring
+from rationale_rm.integrations.openrlhf_queries import found_responses
+from rationale_rm.integrations.rows import Row, read_row, row_fields
+from rationale_rm.integrations.scoring import FEW, FIGURES, WINDOW, Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
-from rationale_rm.types import GenrmStatus, Pair, RewardBatch
+from rationale_rm.types import Pair, RewardBatch
 
 Unanswered = Literal["stop", "drop"]
-LOGS: Final = ("outcome", "malformed", "scored", "scored_rationale", "scored_rc")
-OVERLAP: Final = 16
-"""Characters of a prompt that must be found at the start of a query whose prompt was cut."""
-_TRIES: Final = 64
-_ENDS: Final = (
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_of_text|>",
-    "<|end|>",
-    "<|return|>",
-    "<|pad|>",
-    "</s>",
-    "<eos>",
-    "<pad>",
-    "<end_of_turn>",
-)
-"""What tokenizers spell the end of an answer by."""
+_UNMATCHED: Final = "a query does not begin with its prompt, nor with an end of it"
 _log = logging.getLogger(__name__)
 
 
@@ -52,17 +36,20 @@ def openrlhf_reward(
 
     Args:
         settings: The reward; by default what the environment says (`RewardSettings.from_environment`).
-        unanswered: What an answer gets whose judge failed: ``stop`` None, on which the trainer stops; ``drop`` NaN,
-            only for ``--algo.dynamic_filtering_enable``, which then leaves out its group. Once more than
-            ``settings.max_failure_rate`` of the last 1,000 judged answers failed, it is None in either case.
+        unanswered: What an answer gets whose judge failed, or whose query does not begin with its prompt: ``stop``
+            None, on which the trainer stops; ``drop`` NaN, only for ``--algo.dynamic_filtering_enable``, which then
+            leaves out its group. Once more than ``settings.max_failure_rate`` of the last 1,000 judged answers failed,
+            or of the last 1,000 queries, it is None in either case.
 
     Returns:
         A function that never raises. It gives ``rewards`` and ``scores``, float32 tensors (n,) or None, and
-        ``extra_logs``, a tensor (n,) for each of `LOGS`; what went wrong is logged as an error.
+        ``extra_logs``, a tensor (n,) for each of `FIGURES`; what went wrong is logged as an error. A row that cannot be
+        read, or lacks the label that the mode needs, is a fault of the data and gets None in either case.
 
     Raises `RationaleError` for settings that OpenRLHF cannot serve.
     """
     settings = RewardSettings.from_environment() if settings is None else settings
+    mode = settings.mode
     if settings.max_length is not None:
         raise RationaleError(
             "OpenRLHF does not say how long an answer is: leave max_length out and use --reward.overlong_buffer_len"
@@ -70,17 +57,20 @@ def openrlhf_reward(
     if unanswered not in ("stop", "drop"):
         raise RationaleError(f"unanswered must be stop or drop, not {unanswered!r}")
     scoring = Scoring(settings)
+    unmatched = _Unmatched(settings.max_failure_rate)
 
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> dict[str, Any]:
         try:
-            texts = responses(queries, prompts)
-            answer = answer_of(scoring.score_now(texts, [read_row(label) for label in labels]))
+            rows = [_row(label, mode) for label in labels]
+            texts = found_responses(queries, prompts)
+            unmatched.count(texts)
+            answer = answer_of(_without(scoring.score_now(texts, rows), texts))
         except Exception as error:  # OpenRLHF would drop the message and go on without a reward
             _log.exception("no reward, on which OpenRLHF stops: %s", error)
             return _tensors(no_answer(len(queries)))
         failed = answer.pop("error")
         if failed is not None:
-            _log.error("the judge gave no answer: %s", failed)
+            _log.error("an answer has no reward: %s", failed)
             if unanswered == "stop":
                 return _tensors(no_answer(len(queries)))
         return _tensors(answer)
@@ -88,94 +78,68 @@ def openrlhf_reward(
     return reward_func
 
 
-def responses(queries: Sequence[str], prompts: Sequence[str]) -> list[str]:
-    """The response of each query, which is prompt and response as one text, without the tokens that end it.
-
-    Raises `RationaleError` where a query does not begin with its prompt: scored whole, the form that a prompt shows
-    could be taken for the answer.
-    """
-    if len(queries) != len(prompts):
-        raise RationaleError(f"there are {len(queries)} queries and {len(prompts)} prompts")
-    found = []
-    for at, (query, prompt) in enumerate(zip(queries, prompts, strict=True)):
-        response = without_prompt(query, prompt)
-        if response is None:
-            raise RationaleError(f"query {at} does not begin with its prompt, nor with an end of it")
-        found.append(_without_end(response))
-    return found
-
-
-def without_prompt(query: str, prompt: str) -> str | None:
-    """What follows the prompt in a query; None where the query does not begin with it.
-
-    A query is what a tokenizer makes of its tokens: some bring the text into Unicode's form NFC, some drop a leading
-    space, and of a prompt that is too long OpenRLHF cuts the start. Of a cut prompt at least `OVERLAP` characters must
-    be there.
-    """
-    if query.startswith(prompt):
-        return query[len(prompt) :]
-    prompt = unicodedata.normalize("NFC", prompt)
-    if query.startswith(prompt):
-        return query[len(prompt) :]
-    head = query[:OVERLAP]
-    at = prompt.find(head) if len(head) == OVERLAP else -1
-    for _ in range(_TRIES):
-        if at < 0:
-            return None
-        if query.startswith(prompt[at:]):
-            return query[len(prompt) - at :]
-        at = prompt.find(head, at + 1)
-    return None
-
-
-def _without_end(text: str) -> str:
-    while text.rstrip().endswith(_ENDS):
-        text = text.rstrip()
-        text = text.removesuffix(next(end for end in _ENDS if text.endswith(end)))
-    return text
-
-
 def answer_of(batch: RewardBatch) -> dict[str, Any]:
     """``rewards``, ``scores`` and ``extra_logs`` as lists, and ``error``: why a reward is NaN, None where none is.
 
-    OpenRLHF takes the mean of the logs, so that they are numbers for every answer (but `outcome`, NaN without a
-    label): `scored` is the weight of an answer in curves of RC
-    (0: its reasons were not judged), `scored_rationale` and `scored_rc` are weighted by it, so that the mean of
-    `scored_rc` divided by the mean of `scored` is the RC.
+    OpenRLHF takes the mean of the logs.
     """
     rewards = batch.reward.tolist()
-    unknown = np.isnan(batch.rationale)
-    weight = np.where(unknown, 0.0, batch.audit_weight)
-    logs = {
-        "outcome": batch.outcome,
-        "malformed": (batch.status != int(GenrmStatus.OK)).astype(float),
-        "scored": weight,
-        "scored_rationale": np.where(unknown, 0.0, batch.rationale * weight),
-        "scored_rc": np.where(unknown, 0.0, batch.rc * weight),
-    }
     missing = [row for row, reward in enumerate(rewards) if math.isnan(reward)]
     return {
         "rewards": rewards,
         "scores": rewards,
-        "extra_logs": {name: logs[name].tolist() for name in LOGS},
+        "extra_logs": {name: values.tolist() for name, values in answer_figures(batch).items()},
         "error": (batch.errors[missing[0]] or "the data hold no label") if missing else None,
     }
 
 
 def no_answer(n: int) -> dict[str, Any]:
     """The answer without rewards to n queries."""
-    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in LOGS}}
+    return {"rewards": None, "scores": None, "extra_logs": {name: [math.nan] * n for name in FIGURES}}
 
 
 def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """One row of OpenRLHF's data, for ``--data.input_key input --data.label_key label --data.apply_chat_template``.
 
-    A label is one field there, hence JSON.
+    A label is one field there, hence JSON. ``<image>`` in a message would be taken for a picture; it becomes ‹image›,
+    as `rationale_rm.prompts.neutralise` writes such tags.
     """
     return {
-        "input": [dict(message) for message in messages],
+        "input": [{name: text.replace("<image>", "‹image›") for name, text in message.items()} for message in messages],
         "label": json.dumps(row_fields(pair, swapped), ensure_ascii=False),
     }
+
+
+def _row(label: Any, mode: str) -> Row:
+    row = read_row(label)
+    if row.label is None and mode != "rationale":
+        raise RationaleError(f"a row of the data has no label, which mode {mode} needs: leave such pairs out")
+    return row
+
+
+def _without(batch: RewardBatch, texts: Sequence[str | None]) -> RewardBatch:
+    """The batch with NaN for texts that are None; a batch scores them as answers that never came."""
+    missing = np.array([text is None for text in texts], dtype=bool)
+    errors = tuple(_UNMATCHED if text is None else error for text, error in zip(texts, batch.errors, strict=True))
+    return replace(batch, reward=np.where(missing, np.nan, batch.reward), errors=errors)
+
+
+class _Unmatched:
+    """The share of queries without their prompt, among the last ones of this process."""
+
+    def __init__(self, rate: float):
+        self._rate = rate
+        self._last: deque[bool] = deque(maxlen=WINDOW)
+
+    def count(self, texts: Sequence[str | None]) -> None:
+        """Raises `RationaleError` where the texts that are None make it too many."""
+        self._last.extend([text is None for text in texts])
+        last = list(self._last)  # one step, where other threads extend it
+        n, n_unmatched = len(last), sum(last)
+        if None in texts and n_unmatched > self._rate * max(n, FEW):
+            raise RationaleError(
+                f"{_UNMATCHED}: {n_unmatched} of the last {n}, more than max_failure_rate {self._rate:g}"
+            )
 
 
 def _tensors(answer: Mapping[str, Any]) -> dict[str, Any]:

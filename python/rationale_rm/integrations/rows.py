@@ -56,11 +56,11 @@ def read_row(value: Any) -> Row:
         references=_references(value["references"]),
         label=parse_label(_plain(value.get("label")), scale="verdict"),
         swapped=False if swapped is None else _flag(_plain(swapped)),
-        pair_id=None if pair_id is None else str(pair_id),
+        pair_id=None if pair_id is None or pair_id != pair_id else str(pair_id),
     )
 
 
-def read_columns(n: int, **columns: Any) -> list[Row]:
+def read_columns(n: int, columns: Mapping[str, Any]) -> list[Row]:
     """Rows from n-long columns named as `FIELDS`; one that is None or missing is empty. Raises `RationaleError`."""
     given = {name: column for name in FIELDS if (column := columns.get(name)) is not None}
     if "references" not in given:
@@ -80,20 +80,27 @@ def read_columns(n: int, **columns: Any) -> list[Row]:
 
 
 def text_of(completion: Any) -> str | None:
-    """The text of a completion: itself, or the content of its last message, in text parts or as one text; None where
-    there is none.
+    """The text of a completion: itself, or what the model said in the last of its messages; None where it said nothing.
+
+    A message that is not the model's own (a tool's, a user's) is no answer, even where it is the last.
     """
     if completion is None or isinstance(completion, str):
         return completion
-    if isinstance(completion, Mapping):
-        return text_of(completion.get("content"))
-    if not isinstance(completion, Sequence):
-        content = getattr(completion, "content", None)
-        return content if content is None or isinstance(content, str) else text_of(content)
-    parts = [part for part in completion if isinstance(part, Mapping) and part.get("type") == "text"]
-    if parts:
-        return "".join(str(part.get("text", "")) for part in parts)
-    return text_of(completion[-1]) if completion else None
+    messages = completion if isinstance(completion, Sequence) else [completion]
+    own = [message for message in messages if _field(message, "role") in (None, "assistant")]
+    return _content(_field(own[-1], "content")) if own else None
+
+
+def _content(content: Any) -> str | None:
+    """The content of a message, which may be a list of parts."""
+    if content is None or isinstance(content, str):
+        return content
+    parts = [_field(part, "text") for part in content if _field(part, "type") == "text"]
+    return "".join(part for part in parts if isinstance(part, str)) if parts else None
+
+
+def _field(message: Any, name: str) -> Any:
+    return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
 
 
 def _references(value: Any) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import Row
@@ -23,6 +23,7 @@ WINDOW: Final = 1000
 FEW: Final = 20
 """Answers that a smaller number counts as: one failure among the first two is no outage yet."""
 METRICS: Final = ("outcome", "rationale", "rc", "judged", "unanswered", "malformed")
+FIGURES: Final = ("outcome", "malformed", "judged", "unanswered", "scored", "scored_rationale", "scored_rc")
 
 
 class Scoring:
@@ -42,6 +43,7 @@ class Scoring:
                 "rationale or outcome, or train with `rationale-rm train`"
             )
         self.settings = settings
+        self._unchecked = replace(settings, max_failure_rate=1.0)  # failures are counted here, over many batches
         self._ceiling = _Ceiling(settings.max_failure_rate)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -62,40 +64,55 @@ class Scoring:
         return loop.run(self.score(texts, rows, lengths))
 
     def _reward(self) -> RationaleReward:
-        return replace(self.settings, max_failure_rate=1.0).shared()
+        return self._unchecked.shared()
 
 
-def metrics(batch: RewardBatch, row: int | None = None) -> dict[str, float]:
-    """What is worth a curve, of one answer or in the mean over a batch: always the keys `METRICS`, NaN where nothing is
-    known.
+def metrics(batch: RewardBatch) -> dict[str, float]:
+    """What is worth a curve, in the mean over a batch: always the keys `METRICS`, NaN where nothing is known.
 
-    `rationale` and `rc` are known of judged answers only, and weighted so that audited ones stand for all that the gate
-    kept from the judge.
+    `rationale` and `rc` are those of all answers of the batch: audited ones stand for all that the gate kept from the
+    judge, so that a batch that has gated answers and no audited one has none (`RewardBatch.mean_rc`).
     """
-    at = slice(None) if row is None else slice(row, row + 1)
-    weight = batch.audit_weight[at]
-    return {
-        "outcome": _mean(batch.outcome[at]),
-        "rationale": _mean(batch.rationale[at], weight),
-        "rc": _mean(batch.rc[at], weight),
-        "judged": _mean(batch.judged[at].astype(np.float64)),
-        "unanswered": _mean((batch.judged & ~batch.answered)[at].astype(np.float64)),
-        "malformed": _mean((batch.status != int(GenrmStatus.OK))[at].astype(np.float64)),
+    figures = answer_figures(batch)
+    means = {name: _mean(figures[name]) for name in ("outcome", "judged", "unanswered", "malformed")}
+    return {name: {"rationale": batch.mean_rationale, "rc": batch.mean_rc, **means}[name] for name in METRICS}
+
+
+def answer_figures(batch: RewardBatch) -> dict[str, NDArray[np.float64]]:
+    """What trainers that take one answer at a time can average: (n,) columns, always the keys `FIGURES`.
+
+    All are numbers, but for `outcome`, NaN without a label. `scored` is what the reasons of an answer count in curves:
+    0 where they were not judged, 1 / p where they were in an audit of the share p. `scored_rationale` and `scored_rc`
+    are weighted by it, so that the mean of `scored_rc` divided by the mean of `scored` is the RC.
+    """
+    known = ~np.isnan(batch.rationale)
+    weight = np.where(known, batch.audit_weight, 0.0)
+    figures = {
+        "outcome": batch.outcome,
+        "malformed": batch.status != int(GenrmStatus.OK),
+        "judged": batch.judged,
+        "unanswered": batch.judged & ~batch.answered,
+        "scored": weight,
+        "scored_rationale": np.where(known, batch.rationale, 0.0) * weight,
+        "scored_rc": np.where(known, batch.rc, 0.0) * weight,
     }
+    return {name: figures[name].astype(np.float64) for name in FIGURES}
 
 
-def _mean(values: Any, weights: Any = None) -> float:
-    known = ~np.isnan(values)
-    weights = np.ones(len(values)) if weights is None else weights
-    total = float(weights[known].sum())
-    return float((values[known] * weights[known]).sum() / total) if total > 0 else math.nan
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, Any]:
+    """The columns of `RationaleReward.score`; answers to one pair are a group, whose judge calls follow one another."""
+    numbers: dict[Any, int] = {}
+    groups = [numbers.setdefault(row.pair_id or (at,), len(numbers)) for at, row in enumerate(rows)]
     return {
         "references": [row.references for row in rows],
         "labels": [row.label for row in rows],
         "swapped": [row.swapped for row in rows],
+        "groups": groups,
     }
 
 
@@ -104,21 +121,20 @@ class _Ceiling:
 
     def __init__(self, rate: float):
         self._rate = rate
-        self._lock = threading.Lock()
         self._failed: deque[bool] = deque(maxlen=WINDOW)
 
     def count(self, batch: RewardBatch) -> None:
-        """Raises `JudgeFailureError` where the answers of `batch` make it too many."""
-        failed = (batch.judged & ~batch.answered)[batch.judged]
-        if not failed.size:
+        """Raises `JudgeFailureError` where the answers of `batch` make it too many, or are too many by themselves."""
+        failed = (batch.judged & ~batch.answered)[batch.judged].tolist()
+        self._failed.extend(failed)
+        if not any(failed):
             return
-        with self._lock:
-            self._failed.extend(failed.tolist())
-            n, n_failed = len(self._failed), sum(self._failed)
-        if failed.any() and n_failed > self._rate * max(n, FEW):
-            last = next(error for error in reversed(batch.errors) if error is not None)
-            raise JudgeFailureError(
-                f"the judge failed for {n_failed} of the last {n} answers, more than max_failure_rate {self._rate:g}; "
-                f"the last: {last}",
-                batch,
-            )
+        for answers in (failed, list(self._failed)):
+            n, n_failed = len(answers), sum(answers)
+            if n_failed > self._rate * max(n, FEW):
+                last = next(error for error in reversed(batch.errors) if error is not None)
+                raise JudgeFailureError(
+                    f"the judge failed for {n_failed} of the last {n} answers, more than max_failure_rate "
+                    f"{self._rate:g}; the last: {last}",
+                    batch,
+                )

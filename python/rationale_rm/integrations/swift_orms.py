@@ -24,9 +24,12 @@ class RationaleORM(ORM):  # type: ignore[misc]
         self.scoring = Scoring(RewardSettings.from_environment() if settings is None else settings)
 
     def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float | None]:
-        """Rewards of n answers, as `integrations.swift.rewards` gives them. Raises `JudgeFailureError`."""
-        batch = self.scoring.score_now(*inputs(self.scoring.settings, completions, columns))
-        return rewards(batch, columns, heeds_none=_heeds_none(self.args))
+        """Rewards of n answers, as `integrations.swift.rewards` gives them. Raises `JudgeFailureError`, and what
+        `integrations.swift.inputs` raises.
+        """
+        texts, rows, lengths = inputs(self.scoring.settings, completions, columns)
+        batch = self.scoring.score_now(texts, rows, lengths)
+        return rewards(batch, rows, columns, heeds_none=_heeds_none(self.args))
 
 
 class AsyncRationaleORM(AsyncORM):  # type: ignore[misc]
@@ -42,5 +45,6 @@ class AsyncRationaleORM(AsyncORM):  # type: ignore[misc]
 
     async def __call__(self, completions: Sequence[Any], **columns: Any) -> list[float | None]:
         """As `RationaleORM`."""
-        batch = await self.scoring.score(*inputs(self.scoring.settings, completions, columns))
-        return rewards(batch, columns, heeds_none=_heeds_none(self.args))
+        texts, rows, lengths = inputs(self.scoring.settings, completions, columns)
+        batch = await self.scoring.score(texts, rows, lengths)
+        return rewards(batch, rows, columns, heeds_none=_heeds_none(self.args))

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from rationale_rm.integrations.rows import read_columns, row_fields, text_of
+from rationale_rm.integrations.labels import require_labels, why_unknown
+from rationale_rm.integrations.rows import Row, read_columns, row_fields, text_of
 from rationale_rm.integrations.scoring import Scoring, metrics
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.types import VERDICT_TEXTS, GenrmStatus, Pair, RewardBatch
@@ -29,33 +30,42 @@ def trl_reward(settings: RewardSettings | None = None, *, sync: bool = False) ->
             functions at once.
 
     Returns:
-        A coroutine function by every test that TRL has had for one. It pickles and has a name, by which TRL logs it:
-        ``rationale_reward``, or ``outcome_only_reward`` and ``rationale_only_reward`` for the modes of these names, so
-        that both can be given beside each other. TRL's ``multi_objective_aggregation="normalize_then_sum"`` then
-        normalises each by itself.
+        A coroutine function by every test that TRL has had for one. It pickles and has a name, by which TRL logs it,
+        one for each mode, so that functions of several modes can be given beside each other: ``rationale_reward``
+        (product), ``rationale_sum_reward``, ``outcome_only_reward`` and ``rationale_only_reward``. TRL's
+        ``multi_objective_aggregation="normalize_then_sum"`` then normalises each by itself.
 
-    Raises `RationaleError` for a mode that makes advantages, as ``gdpo``.
+    Raises `RationaleError` for a mode that makes advantages, as ``gdpo``. The function raises it for data without the
+    column `references`, and for a batch without any label where the mode is not ``rationale``.
     """
     settings = RewardSettings.from_environment() if settings is None else settings
-    function = _FUNCTIONS.get(settings.mode, (rationale_reward, rationale_reward_sync))[sync]
-    bound = functools.partial(function, Scoring(settings))
+    scoring = Scoring(settings)
+    function = _FUNCTIONS[settings.mode][sync]
+    bound = functools.partial(function, scoring)
     bound.__name__ = function.__name__  # type: ignore[attr-defined]  # TRL before 1.0 asks the partial itself
     return bound
 
 
 async def rationale_reward(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
     """What `trl_reward` binds its settings to; arguments as TRL gives them."""
-    batch = await scoring.score(*_inputs(scoring, completions, columns))
-    return _reported(batch, scoring.settings, columns)
+    texts, rows, lengths = _labelled(scoring, completions, columns)
+    batch = await scoring.score(texts, rows, lengths)
+    return _reported(batch, rows, scoring.settings, columns)
 
 
 def rationale_reward_sync(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
     """`rationale_reward` for callers that wait."""
-    batch = scoring.score_now(*_inputs(scoring, completions, columns))
-    return _reported(batch, scoring.settings, columns)
+    texts, rows, lengths = _labelled(scoring, completions, columns)
+    batch = scoring.score_now(texts, rows, lengths)
+    return _reported(batch, rows, scoring.settings, columns)
 
 
 # TRL logs a function by the name of what a partial binds, so that each name is a function of its own.
+
+
+async def rationale_sum_reward(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
+    """`rationale_reward` in the mode ``sum``."""
+    return await rationale_reward(scoring, completions, **columns)
 
 
 async def outcome_only_reward(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
@@ -66,6 +76,11 @@ async def outcome_only_reward(scoring: Scoring, /, completions: Sequence[Any], *
 async def rationale_only_reward(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
     """`rationale_reward` in the mode ``rationale``."""
     return await rationale_reward(scoring, completions, **columns)
+
+
+def rationale_sum_reward_sync(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
+    """`rationale_reward_sync` in the mode ``sum``."""
+    return rationale_reward_sync(scoring, completions, **columns)
 
 
 def outcome_only_reward_sync(scoring: Scoring, /, completions: Sequence[Any], **columns: Any) -> Rewards:
@@ -79,9 +94,18 @@ def rationale_only_reward_sync(scoring: Scoring, /, completions: Sequence[Any], 
 
 
 _FUNCTIONS: Final[Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]] = {
+    "product": (rationale_reward, rationale_reward_sync),
+    "sum": (rationale_sum_reward, rationale_sum_reward_sync),
     "outcome": (outcome_only_reward, outcome_only_reward_sync),
     "rationale": (rationale_only_reward, rationale_only_reward_sync),
 }
+_PREFIXES: Final[Mapping[str, str]] = {
+    "product": "rationale_rm",
+    "sum": "rationale_sum",
+    "outcome": "outcome_only",
+    "rationale": "rationale_only",
+}
+"""Before the names of the figures that are logged. TRL joins columns of one name, so each mode has its own."""
 
 
 class GroupReward(Protocol):
@@ -132,36 +156,42 @@ def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str
     return {"prompt": [dict(message) for message in messages], **row_fields(pair, swapped)}
 
 
+def _labelled(scoring: Scoring, completions: Sequence[Any], columns: Mapping[str, Any]) -> tuple[Any, list[Row], Any]:
+    """Texts, rows and lengths. Raises `RationaleError` for data that the reward cannot be made of."""
+    texts, rows, lengths = _inputs(scoring, completions, columns)
+    require_labels(scoring.settings.mode, rows)
+    return texts, rows, lengths
+
+
 def _inputs(scoring: Scoring, completions: Sequence[Any], columns: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     texts = [text_of(completion) for completion in completions]
     ids = columns.get("completion_ids")
     lengths = None if ids is None or scoring.settings.max_length is None else [len(tokens) for tokens in ids]
-    return texts, read_columns(len(texts), **columns), lengths
+    return texts, read_columns(len(texts), columns), lengths
 
 
-def _reported(batch: RewardBatch, settings: RewardSettings, columns: Mapping[str, Any]) -> Rewards:
+def _reported(batch: RewardBatch, rows: Sequence[Row], settings: RewardSettings, columns: Mapping[str, Any]) -> Rewards:
     """Puts what is known of the answers into TRL's metrics and its table of completions, and gives the rewards."""
-    mode = settings.mode
-    prefix = f"{mode}_only" if mode in _FUNCTIONS else "rationale_rm"
+    prefix = _PREFIXES[settings.mode]
     log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
     if log_metric is not None:
         for name, value in metrics(batch).items():
             if not math.isnan(value):  # TRL averages over processes, where one NaN would hide what the others know
                 log_metric(f"{prefix}/{name}", value)
     if log_extra is not None:
-        for name, values in _table(batch).items():
+        for name, values in _table(batch, rows).items():
             log_extra(f"{prefix}/{name}", values)
     return _known(batch.reward)
 
 
-def _table(batch: RewardBatch) -> dict[str, list[Any]]:
+def _table(batch: RewardBatch, rows: Sequence[Row]) -> dict[str, list[Any]]:
     return {
         "status": [GenrmStatus(int(status)).name.lower() for status in batch.status],
         "verdict": [VERDICT_TEXTS.get(int(verdict)) for verdict in batch.verdict],
         "outcome": _known(batch.outcome),
         "rationale": _known(batch.rationale),
         "rc": _known(batch.rc),
-        "no_judgement": [error if judged else None for error, judged in zip(batch.errors, batch.judged, strict=True)],
+        "no_judgement": why_unknown(batch, rows),
     }
 
 

@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.integrations.labels import NO_LABEL
 from rationale_rm.integrations.rows import read_row, row_fields, text_of
-from rationale_rm.integrations.scoring import Scoring, metrics
+from rationale_rm.integrations.scoring import Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
 from rationale_rm.types import VERDICT_TEXTS, Pair, RewardBatch
 
@@ -28,7 +29,7 @@ def verifiers_reward(settings: RewardSettings | None = None) -> Callable[..., An
     """A reward function for ``Rubric(funcs=[…])`` of verifiers up to 0.3 (``verifiers.legacy``).
 
     A coroutine function of one rollout, named ``rationale``. It reads `info`, as ``rationale-rm export --for
-    verifiers`` writes it, and puts `metrics` of the answer under ``state["rationale_rm"]``. Without a judgement the
+    verifiers`` writes it, and puts `answer_figures` under ``state["rationale_rm"]``. Without a judgement the
     reward is NaN, and ``state["error"]`` says why. It raises nothing: verifiers would make the reward 0 of whatever is
     raised. A plain `Rubric` takes the mean of a group over NaN too, which leaves the whole group without advantages;
     `RationaleRubric` (`integrations.verifiers_legacy`) leaves out the rollout alone, and stops the run at too many
@@ -59,8 +60,8 @@ def one(batch: RewardBatch) -> tuple[float, dict[str, float]]:
     """Reward and figures of the only answer of a batch. Raises `NoJudgementError` where no judge answered."""
     reward = float(batch.reward[0])
     if math.isnan(reward):
-        raise NoJudgementError(batch.errors[0] or "there is no label, and so no outcome")
-    return reward, metrics(batch, 0)
+        raise NoJudgementError(batch.errors[0] or NO_LABEL)
+    return reward, {name: float(values[0]) for name, values in answer_figures(batch).items()}
 
 
 async def trace_reward(task: Any, trace: Any) -> float:

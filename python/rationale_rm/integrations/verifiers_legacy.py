@@ -8,6 +8,7 @@ from typing import Any
 import verifiers.legacy as vf
 
 from rationale_rm._core import RationaleError
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.integrations.verifiers import STATE_KEY, verifiers_reward
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
 
@@ -18,7 +19,8 @@ class RationaleRubric(vf.Rubric):  # type: ignore[misc]
     A rollout without a judgement has the reward NaN, the advantage 0 and an error in its state, where trainers look for
     rollouts to leave out; the advantages of its group are about the others. The error is an `InfraError`, for which
     verifiers repeats the rollout where ``max_retries`` lets it. `JudgeFailureError` (too many failures) and
-    `RationaleError` (data without human reasons) are raised.
+    `RationaleError` (data without human reasons) are raised. Its metrics are those of `answer_figures`
+    (`integrations.scoring`), as far as they are known.
 
     Args:
         settings: The reward; by default what the environment says.
@@ -41,18 +43,18 @@ class RationaleRubric(vf.Rubric):  # type: ignore[misc]
             weights=[weight, *(weights if weights is not None else [1.0] * len(others))],
             parser=parser,
         )
-        for name in ("outcome", "judged", "unanswered", "malformed"):
-            self.add_metric(_figure(name))
 
     async def score_rollout(self, state: Any) -> None:
         """Scores one rollout."""
         await super().score_rollout(state)
+        _add_figures(state)
         _check(state)
 
     async def score_group(self, states: list[Any]) -> None:
         """Scores the rollouts of one prompt."""
         await super().score_group(states)
         for state in states:
+            _add_figures(state)
             _check(state)
         known = [state["reward"] for state in states if not math.isnan(state["reward"])]
         if len(known) == len(states):
@@ -74,9 +76,10 @@ def _check(state: Any) -> None:
         state["error"] = vf.InfraError(str(error))
 
 
-def _figure(name: str) -> Any:
-    async def figure(state: Any) -> float:
-        return float(state.get(STATE_KEY, {}).get(name, 1.0 if name in ("judged", "unanswered") else math.nan))
-
-    figure.__name__ = name
-    return figure
+def _add_figures(state: Any) -> None:
+    """Adds to the metrics what is known of an answer. By hand, and not by ``Rubric.add_metric``: verifiers adds
+    metrics to the reward with a weight of 0, which makes a known reward NaN where one of them is.
+    """
+    figures = state.get(STATE_KEY, {"judged": 1.0, "unanswered": 1.0})
+    known = {name: figures[name] for name in FIGURES if name in figures and not math.isnan(figures[name])}
+    state["metrics"] = {**state["metrics"], **known}

@@ -54,10 +54,10 @@ class PairTaskset(vf.Taskset[PairTask, PairTasksetConfig]):  # type: ignore[misc
 
     def load(self) -> Iterator[PairTask]:
         """The tasks in the order of the lines. Raises `OSError`, and `RationaleError` that names the line."""
-        with self.config.data.open(encoding="utf-8") as lines:
+        with self.config.data.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    row = json.loads(line)
+                    row = json.loads(line.decode("utf-8"))
                     info = row["info"]
                     data = PairData(prompt=row["prompt"], name=info["pair_id"], **info)
                 except (ValueError, KeyError, TypeError) as error:

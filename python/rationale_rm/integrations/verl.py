@@ -13,11 +13,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
+
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import Row, read_row, row_fields
-from rationale_rm.integrations.scoring import Scoring, metrics
+from rationale_rm.integrations.scoring import Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
-from rationale_rm.types import Pair, RewardBatch
+from rationale_rm.types import REWARD_COLUMNS, Pair, RewardBatch
 
 DATA_SOURCE: Final = "rationale-rm"
 ROUTER: Final = "{reward_router_address}"
@@ -48,14 +50,18 @@ async def compute_score(
         settings: ``reward_kwargs``: `RewardSettings`; without any, those of the environment.
 
     Returns:
-        ``score`` and the keys of `metrics`, the same for every answer. The score of an answer whose judge failed is
-        NaN, which the advantage estimator ``grpo_answered`` leaves out (`verl_advantages`). Failures never raise,
-        however many they are: verl trains on without what raised, so that the estimator is what stops the run.
-
-    Raises `RationaleError` for settings and rows that cannot be read.
+        ``score`` and `answer_figures`, the same keys for every answer. The score of an answer whose judge failed is
+        NaN, which the advantage estimator ``grpo_answered`` leaves out (`verl_advantages`). It is NaN too, with an
+        error in the worker's log, for settings and rows that cannot be read, a judge that cannot be opened, and a row
+        without the label that its mode needs. Nothing raises: verl trains on without what raised, or gives it 0, so
+        that the estimator is what stops the run.
     """
-    scoring = _scoring(_frozen(settings), reward_router_address)
-    return _result(await scoring.score([solution_str], [_row(ground_truth, extra_info)]))
+    try:
+        scoring = _scoring(_frozen(settings), reward_router_address)
+        batch = await scoring.score([solution_str], [_row(ground_truth, extra_info, scoring)])
+    except Exception as error:
+        batch = _unscored(error)
+    return _result(batch)
 
 
 def compute_score_sync(
@@ -69,8 +75,12 @@ def compute_score_sync(
     **settings: Any,
 ) -> dict[str, float]:
     """`compute_score` for reward managers that cannot await; each call holds one of their threads."""
-    scoring = _scoring(_frozen(settings), reward_router_address)
-    return _result(scoring.score_now([solution_str], [_row(ground_truth, extra_info)]))
+    try:
+        scoring = _scoring(_frozen(settings), reward_router_address)
+        batch = scoring.score_now([solution_str], [_row(ground_truth, extra_info, scoring)])
+    except Exception as error:
+        batch = _unscored(error)
+    return _result(batch)
 
 
 def export_row(pair: Pair, *, swapped: bool, messages: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -107,12 +117,25 @@ def _frozen(settings: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(settings.items()))
 
 
-def _row(ground_truth: Any, extra_info: Mapping[str, Any] | None) -> Row:
-    return read_row({**(extra_info or {}), "label": ground_truth})
+def _row(ground_truth: Any, extra_info: Mapping[str, Any] | None, scoring: Scoring) -> Row:
+    row = read_row({**(extra_info or {}), "label": ground_truth})
+    if row.label is None and scoring.settings.mode != "rationale":
+        raise RationaleError(f"the row has no label, which mode {scoring.settings.mode} needs: leave such pairs out")
+    return row
+
+
+def _unscored(error: Exception) -> RewardBatch:
+    """A batch of one answer of which nothing is known, so that its figures have the keys of all others."""
+    cause = str(error) if isinstance(error, RationaleError) else f"{type(error).__name__}: {error}"
+    unknown = {
+        name: np.full(1, np.nan if issubclass(dtype, np.floating) else 0, dtype)
+        for name, dtype in REWARD_COLUMNS.items()
+    }
+    return RewardBatch(id="", critique_ids=("",), errors=(cause,), **unknown)  # type: ignore[arg-type]
 
 
 def _result(batch: RewardBatch) -> dict[str, float]:
     reward = float(batch.reward[0])
     if math.isnan(reward):
-        _log.warning("an answer has no reward: %s", batch.errors[0] or "the data hold no label")
-    return {"score": reward, **metrics(batch, 0)}
+        _log.error("an answer has no reward: %s", batch.errors[0] or "the data hold no label")
+    return {"score": reward, **{name: float(values[0]) for name, values in answer_figures(batch).items()}}

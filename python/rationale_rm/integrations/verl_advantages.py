@@ -13,6 +13,7 @@ import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
 from rationale_rm import _core as core
+from rationale_rm.integrations.scoring import FEW
 from rationale_rm.rewards import MAX_FAILURE_RATE
 
 EPS: Final = 1e-6
@@ -43,17 +44,18 @@ def grpo_answered(
         Advantages and returns, the same (n, length) tensor. A group with fewer than two rewards, or whose rewards are
         equal, gets 0 (verl's ``grpo`` gives a single answer its reward as advantage).
 
-    Raises `UnansweredError` where more than `max_failure_rate` of the answers have no reward.
+    Raises `UnansweredError` where more than `max_failure_rate` of the answers have no reward; fewer than `FEW` count as
+    so many.
     """
     settings = {} if config is None else config
     rewards = token_level_rewards.sum(dim=-1)
     scores = rewards.double().cpu().numpy()
     unanswered = int(np.isnan(scores).sum())
     ceiling = settings.get("max_failure_rate", MAX_FAILURE_RATE)
-    if unanswered > ceiling * len(scores):
+    if unanswered > ceiling * max(len(scores), FEW):
         raise UnansweredError(
             f"{unanswered} of the {len(scores)} answers of this step have no reward, more than max_failure_rate "
-            f"{ceiling:g}: look for the judge's errors in the logs of the reward workers"
+            f"{ceiling:g}: look for the errors in the logs of the reward workers"
         )
     method: Literal["group_std", "center"] = "group_std" if settings.get("norm_adv_by_std_in_grpo", True) else "center"
     _, groups = np.unique(np.asarray(index).astype(str), return_inverse=True)

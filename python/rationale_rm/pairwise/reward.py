@@ -19,6 +19,8 @@ from rationale_rm.pairwise.records import PairwiseBatch, PlayedPair
 from rationale_rm.pairwise.tournament import Aggregation, Group, Result, Schedule
 
 MAX_FAILURE_RATE: Final = 0.05
+FEW: Final = 20
+"""Comparisons that a smaller number counts as: one failure among a few is no outage."""
 PRIOR_STD: Final = 5.0
 NO_RESPONSE: Final = "no_response: the response is None"
 INVALID_UNICODE: Final = "invalid_unicode: the response is no valid Unicode text"
@@ -36,6 +38,9 @@ class ComparisonFailureError(RuntimeError):
         self.batch = batch
         """The scores all the same: NaN where nothing was answered."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.batch)
+
 
 class PairwiseReward:
     """Scores the responses to each prompt by comparing them in pairs, each pair in both orders.
@@ -50,7 +55,7 @@ class PairwiseReward:
         strong: What a verdict of A>>B or B>>A counts as, where A>B counts 1.
         prior_std: Standard deviation of the prior on strengths, in log-odds.
         seed: With the prompt, it decides what is drawn: first pairs, byes, anchors.
-        max_failure_rate: Share of the comparisons that may get no answer in either order before
+        max_failure_rate: Share of the comparisons, of at least 20, that may get no answer in either order before
             `ComparisonFailureError`.
     """
 
@@ -134,7 +139,9 @@ class PairwiseReward:
     ) -> PairwiseBatch:
         playing = [entry.group for entry in entries]
         n_round_robin = sum(n_pairs(len(group.players)) for group in playing)
-        ceiling = self.max_failure_rate * n_round_robin  # beyond it the batch has failed, however many are asked
+        ceiling = self.max_failure_rate * max(
+            n_round_robin, FEW
+        )  # beyond it the batch has failed, however many are asked
         await tournament.play(playing, self.comparer, self.schedule, strong=self.strong, max_missing=ceiling)
         score = np.full(len(responses), np.nan)
         comparisons = np.zeros(len(responses), dtype=np.int64)
@@ -169,7 +176,7 @@ class PairwiseReward:
 
     def _check(self, batch: PairwiseBatch) -> None:
         """Raises `ComparisonFailureError` where too many comparisons got no answer."""
-        if batch.n_missing <= self.max_failure_rate * batch.n_asked:
+        if batch.n_missing <= self.max_failure_rate * max(batch.n_asked, FEW):
             return
         failed = [error for pair in batch.played if math.isnan(pair.outcome) for error in pair.errors if error]
         causes = Counter(error.partition(":")[0] for error in failed)

@@ -12,7 +12,7 @@ from rationale_rm.rewards.reward import (
     RationaleTerm,
     RewardMode,
 )
-from rationale_rm.rewards.settings import ORACLE, RewardSettings, open_judge
+from rationale_rm.rewards.settings import ORACLE, VARIABLE, RewardSettings, open_judge
 
 __all__ = [
     "AUDIT",
@@ -21,6 +21,7 @@ __all__ = [
     "NO_REASONS",
     "NO_VERDICT",
     "ORACLE",
+    "VARIABLE",
     "Advantage",
     "JudgeFailureError",
     "RationaleReward",

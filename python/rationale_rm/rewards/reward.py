@@ -52,6 +52,9 @@ class JudgeFailureError(RuntimeError):
         self.batch = batch
         """The rewards all the same: NaN where no judge answered."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.batch)
+
 
 class RationaleReward:
     """Scores the answers of a GenRM by their verdict and their reasons.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -36,12 +37,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.Lock()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RewardSettings:
     """What `RationaleReward` and its judge are made of. Frozen and hashable; it pickles, where an open judge does not.
 
     The names are those of a recipe's section ``reward`` (docs/recipes.md says what each does), and of the arguments
-    of `RationaleReward`, `MetaJudge` and `Limits`. No secret stands here: `key_env` names the variable that holds it.
+    of `RationaleReward`, `MetaJudge` and `Limits`. No secret needs to stand here: `key_env` names the variable that
+    holds it, and user and password in an address are not shown.
     """
 
     judge: str = "lexical"
@@ -90,6 +92,10 @@ class RewardSettings:
             raise RationaleError(str(error)) from None
         self.reward(_NoJudge())
 
+    def __repr__(self) -> str:
+        shown = {**self.to_mapping(), "judge": re.sub(r"//[^/@]*@", "//…@", self.judge)}
+        return f"RewardSettings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> RewardSettings:
         """Settings by name. Raises `RationaleError` for a name that there is not, and for a bad value."""
@@ -103,14 +109,17 @@ class RewardSettings:
 
     @classmethod
     def from_environment(cls, variable: str = VARIABLE) -> RewardSettings:
-        """Settings in an environment variable: a JSON object, or the path of a JSON or YAML file with one. Without
-        the variable, the defaults.
+        """Settings in an environment variable: a JSON object, or the path of a JSON or YAML file with one.
 
-        Raises `RationaleError` that names the variable for what cannot be read.
+        Raises `RationaleError` that names the variable for what cannot be read, and where it is not set: a worker
+        process that did not inherit it would otherwise train on word overlap, and nobody would notice.
         """
         text = os.environ.get(variable, "").strip()
         if not text:
-            return cls()
+            raise RationaleError(
+                f"${variable} is not set in this process: it holds the settings of the reward, such as "
+                '{"judge": "openai:NAME@http://HOST:8000/v1"}, or the path of a JSON or YAML file with them'
+            )
         try:
             return cls.from_text(text)
         except (RationaleError, OSError, ValueError) as error:
@@ -125,7 +134,7 @@ class RewardSettings:
 
     def to_mapping(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
-        usual = asdict(type(self)())
+        usual = {field.name: field.default for field in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
     def limits(self) -> Limits:

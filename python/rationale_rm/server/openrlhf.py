@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rationale_rm._core import RationaleError
-from rationale_rm.integrations.openrlhf import answer_of, responses
+from rationale_rm.integrations.openrlhf import answer_of
+from rationale_rm.integrations.openrlhf_queries import responses
 from rationale_rm.integrations.rows import Row, read_row
 from rationale_rm.integrations.scoring import ADVANTAGE_MODES
 from rationale_rm.judge import loop

@@ -141,12 +141,14 @@ class RemoteRequest(_Request):
 
 
 class RemoteLogs(Struct, gc=False):
-    """Numbers for OpenRLHF's log (`integrations.openrlhf.answer_of`): `scored` is the weight of an answer in curves of
-    RC, 0 where its reasons were not judged, and the last two are weighted by it.
+    """Numbers for OpenRLHF's log (`integrations.scoring.answer_figures`): `scored` is the weight of an answer in curves
+    of RC, 0 where its reasons were not judged, and the last two are weighted by it.
     """
 
     outcome: list[float]
     malformed: list[float]
+    judged: list[float]
+    unanswered: list[float]
     scored: list[float]
     scored_rationale: list[float]
     scored_rc: list[float]

@@ -13,8 +13,10 @@ from typing import Final
 
 from rationale_rm._core import RationaleError
 from rationale_rm.types import Pair
-from rationale_rm.world.settings import MOST_CHOICES, MOST_TASKS, MOST_TRAITS, SPLITS, Split, WorldSettings
-from rationale_rm.world.vocabulary import CLOSINGS, DOMAINS, OPENINGS, Constraint, domains
+from rationale_rm.world.request import draw_request, split_of
+from rationale_rm.world.responder import dressed, written
+from rationale_rm.world.settings import Split, WorldSettings, check_split
+from rationale_rm.world.vocabulary import Constraint
 
 FEWEST_FLAWS: Final = 3
 MOST_FLAWS: Final = 7
@@ -33,8 +35,7 @@ def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     response (1 or 2) with the surface cue. ``id`` follows from the texts, so that pairs of different worlds never share
     one. Raises `RationaleError` when the world has fewer pairs.
     """
-    if split not in SPLITS:
-        raise RationaleError(f"there is no split {split!r}: expected one of {', '.join(SPLITS)}")
+    check_split(split)
     found: list[Pair] = []
     seen: set[bytes] = set()
     stream = _draws(settings, split)
@@ -42,7 +43,7 @@ def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     while len(found) < n:
         pair, content = next(stream)
         digest = hashlib.sha256(content.encode()).digest()
-        if digest in seen or _split_of(digest) != split:
+        if digest in seen or split_of(digest) != split:
             misses += 1
             if misses > _MISSES:
                 raise RationaleError(f"this world has about {len(found)} pairs for {split}, {n} are asked for")
@@ -53,37 +54,25 @@ def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     return found
 
 
-def _split_of(digest: bytes) -> Split:
-    """Eight tenths are for training, one each for validation and test."""
-    tenth = digest[0] * 10 // 256
-    return "train" if tenth < 8 else "validation" if tenth == 8 else "test"
-
-
 def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
     """Pairs without end, each with what makes it different from another one: all but the cue."""
     rng = random.Random(f"{settings.seed}/{split}")
     while True:
-        name = rng.choice(DOMAINS)
-        domain = domains()[name]
-        task = rng.choice(domain.tasks[: settings.used(MOST_TASKS)])
-        asked = rng.sample(domain.traits[: settings.used(MOST_TRAITS)], settings.traits_drawn)
-        chosen = rng.sample(domain.choices[: settings.used(MOST_CHOICES)], settings.choices_drawn)
-        asked += [choice.asked(rng.choice(choice.values)) for choice in chosen]
-        rng.shuffle(asked)
-        request = f"{task}: {', '.join(one.want for one in asked)}."
+        request = draw_request(rng, settings)
+        asked = request.constraints
         counts = _counts(rng, len(asked))
         bodies, broken = zip(*(_response(rng, asked, count) for count in counts), strict=True)
         better = 1 if counts[0] < counts[1] else 2
         cue = better if rng.random() < settings.cue_strength else 3 - better
         reasons = [f"Response {which} {flaw}." for which, flaws in enumerate(broken, 1) for flaw in flaws]
         level = 2 if abs(counts[0] - counts[1]) >= FAR_AHEAD else 1
-        texts = [_dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
-        identity = hashlib.sha256("\n".join((request, *texts)).encode()).hexdigest()[:16]
+        texts = [dressed(rng, body) if cue == index + 1 else body for index, body in enumerate(bodies)]
+        identity = hashlib.sha256("\n".join((request.text, *texts)).encode()).hexdigest()[:16]
         yield (
             Pair(
                 id=f"world-{split}-{identity}",
-                domain=name,
-                context=({"role": "user", "content": request},),
+                domain=request.domain,
+                context=({"role": "user", "content": request.text},),
                 response1=texts[0],
                 response2=texts[1],
                 references=tuple(reasons),
@@ -92,7 +81,7 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
             ),
             # Neither the order of what is said nor which response comes first is a difference: training shows pairs in
             # either order, and near copies would leak from split to split.
-            f"{name}|{task}|{sorted(one.want for one in asked)}|{sorted(map(sorted, broken))}",
+            f"{request.domain}|{request.task}|{sorted(one.want for one in asked)}|{sorted(map(sorted, broken))}",
         )
 
 
@@ -112,8 +101,4 @@ def _response(rng: random.Random, asked: Sequence[Constraint], flawed: int) -> t
     wrong = set(rng.sample(range(len(asked)), flawed))
     said = [(index in wrong, rng.choice(one.bad) if index in wrong else one.good) for index, one in enumerate(asked)]
     rng.shuffle(said)
-    return f"It {', '.join(text for _, text in said)}.", [text for is_wrong, text in said if is_wrong]
-
-
-def _dressed(rng: random.Random, body: str) -> str:
-    return f"{rng.choice(OPENINGS)} {body} {rng.choice(CLOSINGS)}".rstrip()
+    return written([text for _, text in said]), [text for is_wrong, text in said if is_wrong]

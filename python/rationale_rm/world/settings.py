@@ -14,6 +14,12 @@ MOST_TRAITS: Final = 8
 MOST_CHOICES: Final = 4
 
 
+def check_split(split: str) -> None:
+    """Raises `RationaleError` for a split that there is not."""
+    if split not in SPLITS:
+        raise RationaleError(f"there is no split {split!r}: expected one of {', '.join(SPLITS)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSettings:
     """The parameters of a synthetic judging world; the defaults suit a model of 1 to 3 million parameters."""

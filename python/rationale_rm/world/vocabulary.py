@@ -45,6 +45,11 @@ class Constraint:
     bad: tuple[str, ...]
     """What one does that breaks it, each another flaw."""
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """All that a response can say about it."""
+        return (self.good, *self.bad)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
