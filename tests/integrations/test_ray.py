@@ -2,6 +2,7 @@
 """Ray itself, a local cluster of two workers: rows and figures are those of one process, whatever is killed."""
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 # A socket's path may have 107 characters, which pytest's folders leave too few of.
 _FOLDER = tempfile.TemporaryDirectory(prefix="ray-")
@@ -31,7 +33,10 @@ from rationale_rm.integrations.ray_engine import TRIES, EngineError, score_files
 from rationale_rm.integrations.ray_lines import Scoring
 from records import critiqued, judge_text, matched, pair, write
 
-pytestmark = pytest.mark.filterwarnings("default")  # Ray and its workers are not quiet under Python's warnings
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # Ray and its workers are not quiet under Python's warnings
+    pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.data\."),  # Ray Data's of its own settings
+]
 
 SHARDS, ROWS = 20, 1200
 WORKER = "MapWorker"
@@ -175,12 +180,24 @@ def test_a_killed_worker_and_a_killed_run_change_nothing(shards, alone, tmp_path
     assert_identical(out, again, alone)
 
 
+@contextlib.contextmanager
+def rays_own_warnings():
+    """Ray leaves the files that its processes write to open, and does not wait for its monitor process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+        gc.collect()
+
+
 @pytest.fixture(scope="module")
 def cluster():
     # Two for workers, one for reading: Ray Data waits for ever where its actors take all.
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=256 << 20)
+    with rays_own_warnings():
+        ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=256 << 20)
     yield
-    ray.shutdown()
+    with rays_own_warnings():
+        ray.shutdown()
 
 
 def test_a_killed_worker_without_parts(cluster, shards):

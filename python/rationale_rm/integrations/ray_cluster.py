@@ -14,7 +14,7 @@ from rationale_rm._core import RationaleError
 from rationale_rm.extras import needs
 
 REACH_S: Final = 10.0
-"""How long to wait for the cluster of ``RAY_ADDRESS``: Ray itself tries for twelve minutes."""
+"""How long to wait for the cluster of ``RAY_ADDRESS``: Ray itself tries for minutes."""
 STORE_BYTES: Final = 512 << 20
 """Object store of a local cluster: it holds figures of files that are under way."""
 LOCAL: Final = {

@@ -60,7 +60,8 @@ def read_part(path: Path) -> Any:
             table = pq.ParquetFile(stream, page_checksum_verification=True).read()
         table.validate(full=True)  # headers of pages are under no checksum
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a column's name that is not UTF-8
-        raise PartError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from error
+        first, *_ = str(error).split("\n", 1)
+        raise PartError(f"{path} cannot be read: {first}") from error
     if not table.schema.equals(schema()):
         raise PartError(f"{path} does not hold the columns of scored rows")
     if not (table.schema.metadata or {}).get(b"n_lines", b"").isdigit():
