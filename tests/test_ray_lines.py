@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rationale_rm import RationaleError, data, metrics
 from rationale_rm.integrations.ray import COLUMNS, BatchScorer
-from rationale_rm.integrations.ray_engine import part_name, write_whole
 from rationale_rm.integrations.ray_lines import Scoring, original, score_file, written
 from rationale_rm.integrations.ray_merge import JoinError, ScoredData
+from rationale_rm.integrations.ray_parts import PartError, part_name, read_part, write_whole
 from rationale_rm.metrics import Settings
 from records import critiqued, judge_text, matched, pair, result, transcript, write
 
@@ -213,6 +213,64 @@ def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises((pa.ArrowException, TypeError, AttributeError)):
         write_whole("no table", tmp_path / "a.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def part(tmp_path):
+    """A part as it is written, and its table."""
+    lines = [judged_line(number, random.Random(number)) for number in range(40)]
+    table = score_file(str(write(tmp_path / "a.jsonl", *lines, "{ bad")), Scoring())
+    path = tmp_path / "year=2026" / "a.parquet"  # the name of a folder is no column
+    path.parent.mkdir()
+    write_whole(table, path)
+    return path, table
+
+
+def test_a_part_is_read_as_it_was_written(part):
+    path, table = part
+    assert read_part(path).equals(table, check_metadata=True)
+    ScoredData([read_part(path)], ["a.jsonl"], FEW)
+
+
+def test_a_part_that_was_cut_short_is_no_part(part):
+    path, _ = part
+    whole = path.read_bytes()
+    for length in (0, 3, 4, 11, *range(100, len(whole), 997), len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(PartError, match=r"a\.parquet cannot be read: "):
+            read_part(path)
+
+
+def test_a_bit_that_changed_never_changes_a_row(part):
+    path, table = part
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(0, len(whole), 29):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+        try:
+            assert read_part(path).equals(table), at
+        except PartError:
+            refused += 1
+    assert refused > len(whole) // 29 // 2
+
+
+@pytest.mark.parametrize("what", ["junk", "folder", "a name", "other columns", "no metadata", "no number"])
+def test_what_is_no_part_is_refused(part, what):
+    path, table = part
+    path.unlink()
+    if what == "junk":
+        path.write_bytes(b"PAR1" + bytes(range(256)) + b"PAR1")
+    elif what == "folder":
+        path.mkdir()
+    elif what == "a name":
+        write_whole(table, path)
+        path.write_bytes(path.read_bytes().replace(b"swapped", b"swap\xffed"))
+    elif what == "other columns":
+        write_whole(table.drop_columns("line"), path)
+    else:
+        write_whole(table.replace_schema_metadata({"n_lines": "many"} if what == "no number" else None), path)
+    with pytest.raises(PartError, match=r"a\.parquet "):
+        read_part(path)
 
 
 # Batches of rows, as `map_batches` and `datasets.map` hand them over.

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -206,15 +207,14 @@ def test_a_file_whose_worker_always_dies_ends_the_run(cluster, tmp_path):
     """A pipe says when a worker reads: it is killed each time."""
     pipe = tmp_path / "a.jsonl"
     os.mkfifo(pipe)
-    deaths = []
+    deaths, stop = [], threading.Event()
 
     def kill_readers():
-        while True:
+        while not stop.is_set():
             writing = os.open(pipe, os.O_WRONLY)  # waits for a reader
-            readers = workers_of(psutil.Process())
-            if not readers:
-                os.close(writing)
-                return
+            readers = []
+            while not readers and not stop.wait(0.05):
+                readers = workers_of(psutil.Process())
             for worker in readers:
                 worker.kill()
             psutil.wait_procs(readers)
@@ -223,11 +223,14 @@ def test_a_file_whose_worker_always_dies_ends_the_run(cluster, tmp_path):
 
     killer = threading.Thread(target=kill_readers, daemon=True)
     killer.start()
-    with pytest.raises(EngineError, match=r"gave up after 0 of 1 files"):
-        score_files([str(pipe)], Scoring(), workers=1)
-    assert deaths == [1] * (TRIES + 1)
-    with contextlib.closing(open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb")):
-        killer.join(timeout=60)
+    try:
+        with pytest.raises(EngineError, match=r"gave up after 0 of 1 files"):
+            score_files([str(pipe)], Scoring(), workers=1)
+        assert deaths == [1] * (TRIES + 1)
+    finally:
+        stop.set()
+        with contextlib.closing(open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb")):
+            killer.join(timeout=60)
 
 
 def test_a_file_that_workers_cannot_read_ends_the_run(cluster, shards, tmp_path):
@@ -238,6 +241,52 @@ def test_a_file_that_workers_cannot_read_ends_the_run(cluster, shards, tmp_path)
         path.symlink_to("/proc/self/mem")
     with pytest.raises(EngineError, match=r"could not score .*a\.jsonl: (OS|Permission)Error"):
         score_files([str(path)], Scoring(), workers=1)
+
+
+def test_a_damaged_part_is_scored_again(cluster, tmp_path):
+    paths = [str(write(tmp_path / f"{name}.jsonl", critiqued(pair(id=name)))) for name in "ab"]
+    parts, told = tmp_path / "new" / "parts", []
+    score_files(paths, Scoring(), workers=1, parts=parts, on_damaged=told.append)
+    damaged, other = finished(parts)
+    before = other.stat().st_mtime_ns, pq.read_table(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    score_files(paths, Scoring(), workers=1, parts=parts, on_damaged=told.append)
+    assert len(told) == 1
+    assert told[0].startswith(f"{damaged} cannot be read")
+    assert (other.stat().st_mtime_ns, pq.read_table(damaged)) == before
+    assert finished(parts) == [damaged, other]
+
+
+def test_a_folder_of_parts_that_cannot_be_made_is_told(cluster, tmp_path):
+    path = write(tmp_path / "a.jsonl", critiqued(pair()))
+    with pytest.raises(EngineError, match=r"cannot write to .*a\.jsonl/parts: Not a directory"):
+        score_files([str(path)], Scoring(), workers=1, parts=path / "parts")
+
+
+def test_a_cluster_that_is_not_there_is_told_of(tmp_path):
+    """Ray itself would try for minutes. A port that is bound and not listened at refuses."""
+    path, parts = write(tmp_path / "a.jsonl", critiqued(pair())), tmp_path / "parts"
+    with socket.socket() as held:
+        held.bind(("", 0))
+        for address in (f"127.0.0.1:{held.getsockname()[1]}", "no address"):
+            run = [
+                sys.executable,
+                "-m",
+                "rationale_rm.cli",
+                "score",
+                str(path),
+                "--engine",
+                "ray",
+                "--parts",
+                str(parts),
+            ]
+            done = subprocess.run(
+                run, capture_output=True, text=True, timeout=240, env={**os.environ, "RAY_ADDRESS": address}
+            )
+            assert (done.returncode, done.stdout) == (1, "")
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(f"error: cannot join the Ray cluster at {address} ($RAY_ADDRESS): ")
+    assert not parts.exists()
 
 
 @pytest.mark.parametrize("form", ["pyarrow", "numpy"])

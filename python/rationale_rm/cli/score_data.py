@@ -33,8 +33,8 @@ PartsOption = Annotated[
     str | None,
     typer.Option(
         metavar="FOLDER",
-        help="With --engine ray: keep the scored rows of each file here, as Parquet; files that are done are not "
-        "scored again.",
+        help="With --engine ray: keep the scored rows of each file here, as Parquet; a later run does not score "
+        "again what is done.",
     ),
 ]
 
@@ -90,8 +90,11 @@ class Engine:
         if self.parts is None:
             return
         folder = os.path.realpath(self.parts)
-        if os.path.exists(folder) and not os.path.isdir(folder):
-            output.fail(f"--parts {self.parts} is a file", output.USAGE)
+        there = folder
+        while not os.path.exists(there):
+            there = os.path.dirname(there)
+        if not os.path.isdir(there):
+            output.fail(f"cannot write to --parts {self.parts}: {there} is no folder", output.USAGE)
         within = [file for file in files if os.path.realpath(file).startswith(folder + os.sep)]
         if within:
             output.fail(f"--parts {self.parts} holds the input file {within[0]}", output.USAGE)
@@ -119,6 +122,10 @@ class Engine:
         def on_file(n_done: int) -> None:
             progress.update(f"scored {n_done:,} of {output.count(len(files), 'file')}")
 
+        def on_damaged(message: str) -> None:
+            if not quiet:
+                output.note(f"warning: {message}")
+
         # Ray tells of lost workers on standard output, which is for the figures.
         with reading(progress), contextlib.redirect_stdout(sys.stderr):
             try:
@@ -128,6 +135,7 @@ class Engine:
                     workers=self.workers,
                     parts=self.parts,
                     on_file=on_file,
+                    on_damaged=on_damaged,
                 )
             except (DataError, ImportError):
                 raise

@@ -7,40 +7,23 @@ alone, so Ray may run it again wherever a worker is lost, and a result stands fo
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from rationale_rm._core import RationaleError, __version__
+from rationale_rm._core import RationaleError
 from rationale_rm.data import STDIN
 from rationale_rm.extras import needs
+from rationale_rm.integrations.ray_cluster import EngineError, cause_of, cluster
 from rationale_rm.integrations.ray_lines import Scoring, score_file
 from rationale_rm.integrations.ray_merge import ScoredData
+from rationale_rm.integrations.ray_parts import PartError, part_name, read_part, write_whole
 
-PARTS_VERSION: Final = 1
-"""Of the tables of `ray_lines`: parts of another version are not taken for done."""
 TRIES: Final = 5
 """How often a file is begun again when its worker dies: one that kills every worker must not go round for ever."""
-STORE_BYTES: Final = 512 << 20
-"""Object store of a local cluster: it holds figures of files that are under way."""
-LOCAL: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
-"""Environment of a local cluster, where it says nothing else; Ray reads it as it is imported. The second, made for
-other systems, gives the node the loopback address, so that nothing listens beyond it; the third keeps the terminal
-ours."""
-
-
-class EngineError(RationaleError):
-    """Ray could not score the files."""
 
 
 def score_files(
@@ -50,6 +33,7 @@ def score_files(
     workers: int | None = None,
     parts: str | os.PathLike[str] | None = None,
     on_file: Callable[[int], None] | None = None,
+    on_damaged: Callable[[str], None] | None = None,
 ) -> ScoredData:
     """Scores `files` on a Ray cluster; the figures are those of a single process over the same files.
 
@@ -57,29 +41,28 @@ def score_files(
     that lives as long as the call. `workers` (default: one for each CPU of the cluster) processes take a file at a
     time, which all of them must be able to read under the same path. With `parts`, a folder that they all can write,
     the scored rows of each file become a Parquet file there, and a later call with the same settings scores only the
-    files that are new or changed. `on_file` is called with the number of files done.
+    files that are new or changed, or whose part cannot be read, of which `on_damaged` is told. `on_file` is called with
+    the number of files done.
 
     Raises `JoinError` where lines would have to be joined, `EngineError` when Ray gives up, `MissingExtraError`.
     """
-    with needs("ray", "pyarrow", "pyarrow.parquet"):
-        import pyarrow.parquet as pq
+    with needs("ray", "pyarrow"):
+        import pyarrow  # noqa: F401 - told of before anything is read
 
     if STDIN in files:
         raise EngineError("--engine ray reads files, not standard input: its workers are other processes")
     # Workers have another folder of their own.
     paths = [os.path.abspath(file) for file in files]
     folder = None if parts is None else Path(parts).absolute()
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
     names = [part_name(path, scoring) for path in paths]
-    tables: dict[int, Any] = {}
-    if folder is not None:
-        tables = {at: pq.read_table(folder / name) for at, name in enumerate(names) if (folder / name).exists()}
+    tables = {} if folder is None else _read_parts(folder, names, on_damaged)
     todo = [at for at in range(len(paths)) if at not in tables]
     if on_file is not None:
         on_file(len(tables))
     if todo:
-        with _cluster(workers) as n_workers:
+        with cluster(workers) as n_workers:
+            if folder is not None:
+                _make(folder)
             for at, table in _scored(todo, paths, names, scoring, folder, min(n_workers, len(todo))):
                 tables[at] = table
                 if on_file is not None:
@@ -87,19 +70,24 @@ def score_files(
     return ScoredData([tables[at] for at in range(len(paths))], files, scoring.settings)
 
 
-def part_name(path: str, scoring: Scoring) -> str:
-    """Name of the part of a file: it changes with the file and with whatever its rows depend on."""
-    stat = os.stat(path)
-    rows_depend_on = {k: v for k, v in asdict(scoring).items() if k != "settings"}
-    rows_depend_on |= {
-        name: value
-        for name, value in asdict(scoring.settings).items()
-        if name not in ("seed", "n_resamples", "level")  # of the intervals
-    }
-    key = (PARTS_VERSION, __version__, path, stat.st_size, stat.st_mtime_ns, sorted(rows_depend_on.items()))
-    digest = hashlib.sha256(repr(key).encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(path).name.split(".")[0])[:60]
-    return f"{stem}-{digest}.parquet"
+def _read_parts(folder: Path, names: Sequence[str], on_damaged: Callable[[str], None] | None) -> dict[int, Any]:
+    """The tables of the parts that are there, by number; one that cannot be read counts as not there."""
+    tables = {}
+    for at, name in enumerate(names):
+        if (folder / name).exists():
+            try:
+                tables[at] = read_part(folder / name)
+            except PartError as error:
+                if on_damaged is not None:
+                    on_damaged(f"{error}; its file is scored again")
+    return tables
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"cannot write to {folder}: {error.strerror}") from None
 
 
 class FileScorer:
@@ -137,21 +125,6 @@ class FileScorer:
         return bytes(sink.getvalue().to_pybytes())
 
 
-def write_whole(table: Any, path: Path) -> None:
-    """Writes a Parquet file under another name and renames it: whatever is killed, a part is whole or not there."""
-    import pyarrow.parquet as pq
-
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with draft.open("xb") as stream:
-            pq.write_table(table, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def _scored(
     todo: Sequence[int],
     paths: Sequence[str],
@@ -162,7 +135,6 @@ def _scored(
 ) -> Iterator[tuple[int, Any]]:
     """Number and table of each file of `todo`, as they are done."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
     import ray
     from ray.data import ActorPoolStrategy
     from ray.exceptions import RayError
@@ -188,50 +160,11 @@ def _scored(
                 if at in done:
                     raise EngineError(f"Ray gave {paths[at]} twice")
                 done.add(at)
-                yield at, pq.read_table(folder / names[at]) if folder else pa.ipc.open_stream(row["rows"]).read_all()
+                yield at, read_part(folder / names[at]) if folder else pa.ipc.open_stream(row["rows"]).read_all()
         except RayError as error:
-            raise EngineError(f"Ray gave up after {len(done)} of {len(todo)} files: {_cause(error)}") from error
+            raise EngineError(f"Ray gave up after {len(done)} of {len(todo)} files: {cause_of(error)}") from error
     if done != {*todo}:
         raise EngineError(f"Ray lost {len(todo) - len(done)} of {len(todo)} files")
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong in the worker, without the frames of Ray above it."""
-    while (inner := getattr(error, "cause", None) or error.__cause__) is not None:
-        error = inner
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0].strip() if lines else 'no message'}"
-
-
-@contextlib.contextmanager
-def _cluster(workers: int | None) -> Iterator[int]:
-    """A connection to a cluster, and the number of workers to use."""
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
-        for name, value in LOCAL.items():
-            os.environ.setdefault(name, value)
-    with needs("ray", "ray", "pyarrow", "pandas"):
-        import ray
-        import ray.data
-    own = not ray.is_initialized()
-    if own and address:
-        ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-    elif own:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning)  # a tip about accelerators
-            ray.init(
-                address="local",
-                num_cpus=workers or os.cpu_count(),
-                include_dashboard=False,
-                logging_level="ERROR",
-                log_to_driver=False,
-                object_store_memory=STORE_BYTES,
-            )
-    try:
-        yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-    finally:
-        if own:
-            ray.shutdown()
 
 
 @contextlib.contextmanager

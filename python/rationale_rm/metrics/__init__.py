@@ -35,7 +35,7 @@ from rationale_rm.metrics.results import (
     Scorer,
     Settings,
 )
-from rationale_rm.metrics.rows import AnswerRows, Asked, score_rows, together
+from rationale_rm.metrics.rows import AnswerRows, Asked, score_rows
 
 __all__ = [
     "LEXICAL_NOTE",
@@ -72,5 +72,4 @@ __all__ = [
     "read_judge",
     "score_rows",
     "summarise",
-    "together",
 ]

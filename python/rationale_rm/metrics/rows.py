@@ -1,21 +1,19 @@
 """Answers of one model scored row by row: what a figure is the mean of, and what each row adds to the counts.
 
-A row depends on its own record alone, so rows that were scored apart, in other processes or runs, are put together
-with `together`, and `summarise` then gives the figures of a single run.
+A row depends on its own record alone, so rows may be scored apart, in other processes or runs: `summarise` gives the
+figures of a single run for all of them in one `AnswerRows`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm import _core as core
-from rationale_rm._core import RationaleError
 from rationale_rm.metrics.critiques import critiques
 from rationale_rm.metrics.lexical import Ask, match_asked, match_lexical
 from rationale_rm.metrics.matches import match_none, match_recorded
@@ -128,33 +126,6 @@ def score_rows(pairs: Sequence[Pair], model: str, settings: Settings, *, asked: 
         n_reasons=np.array([-1 if c.reasons is None else len(c.reasons) for c in answers], dtype=np.int64),
         matched=matched,
         judges=tuple(judges),
-    )
-
-
-def together(parts: Sequence[AnswerRows]) -> AnswerRows:
-    """The rows of all `parts`, which are of one model and were scored under the same settings."""
-    if len({part.model for part in parts}) != 1:
-        raise RationaleError("rows of one model are expected")
-    matched = [part.matched for part in parts]
-    return AnswerRows(
-        model=parts[0].model,
-        ids=tuple(chain.from_iterable(part.ids for part in parts)),
-        source_ids=tuple(chain.from_iterable(part.source_ids for part in parts)),
-        domains=tuple(chain.from_iterable(part.domains for part in parts)),
-        swapped=np.concatenate([part.swapped for part in parts]),
-        samples=np.concatenate([part.samples for part in parts]),
-        label=np.concatenate([part.label for part in parts]),
-        verdict=np.concatenate([part.verdict for part in parts]),
-        answer_status=tuple(chain.from_iterable(part.answer_status for part in parts)),
-        n_reasons=np.concatenate([part.n_reasons for part in parts]),
-        matched=Matched(
-            {name: np.concatenate([one.columns[name] for one in matched]) for name in matched[0].columns},
-            tuple(chain.from_iterable(one.status for one in matched)),
-            np.concatenate([one.n_failed for one in matched]),
-            np.concatenate([one.n_dropped for one in matched]),
-            np.concatenate([one.judged_length for one in matched]),
-        ),
-        judges=tuple(chain.from_iterable(part.judges for part in parts)),
     )
 
 
