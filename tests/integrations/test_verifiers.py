@@ -5,7 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+import judging
 import numpy as np
+import openai
 import pytest
 import verifiers.v1 as vf
 from critiques import ANSWERS, SETTINGS, expected
@@ -14,6 +16,8 @@ from rationale_rm import RationaleError
 from rationale_rm.cli.main import app
 from rationale_rm.data.write import pair_record
 from rationale_rm.integrations.verifiers import export_row
+from rationale_rm.judge import Caller, MetaJudge, OpenAIClient, loop
+from servers.process import ScriptedServer
 from typer.testing import CliRunner
 from verifiers.v1.utils.loaders import load_taskset, taskset_config_type
 
@@ -26,6 +30,18 @@ def found(monkeypatch):
     """It looks for tasksets and harnesses by the names of modules."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("KEY", "none")
+
+
+def test_the_judges_client_works_with_the_openai_that_verifiers_takes():
+    assert openai.__version__.startswith("2.")
+    asked = [judging.request(number) for number in range(8)]
+    with ScriptedServer() as server:
+        judge = MetaJudge(Caller(OpenAIClient("judge", [server.url])))
+        results = loop.run(judge.match(asked))
+        loop.run(judge.caller.close())
+    assert [result.entries for result in results] == [judging.expected(one) for one in asked]
+    with pytest.raises(ValueError, match="needs openai 3"):
+        OpenAIClient("judge", ["http://127.0.0.1:9/v1?version=1"])
 
 
 def taskset(path, reward=None):

@@ -75,6 +75,8 @@ class OpenAIClient:
         self._model = model
         self._key_variable = key_variable
         self._addresses = tuple(map(read_address, urls))
+        if int(openai.__version__.split(".")[0]) < 3 and any("?" in address.url for address in self._addresses):
+            raise ValueError("an address with a query needs openai 3 or later: the client before it drops the query")
         self._scrub = Scrubber([key, *(secret for address in self._addresses for secret in address.secrets)])
         self._key = key or NO_KEY
         self._loop: asyncio.AbstractEventLoop | None = None
