@@ -301,24 +301,30 @@ def test_no_http(server, parts):
 LONG_HEADS = [b"GET /healthz HTTP/1.1\r\n", *[b"X-A: " + b"b" * 1000 + b"\r\n"] * 66]
 
 
+@contextlib.contextmanager
+def cut(server, why):
+    """A connection is cut meanwhile, for a cause."""
+    before = len(server.events("connection_cut"))
+    yield
+    until = time.monotonic() + 30
+    while len(found := server.events("connection_cut")) == before:
+        assert time.monotonic() < until, "no connection is cut"
+        time.sleep(0.01)
+    assert found[-1]["why"] == why
+
+
 @pytest.mark.parametrize("end", [b"", b"Host: localhost\r\n\r\n"])
 def test_a_head_that_is_too_long(server, end):
     """With or without its end; the bytes come at once, so that the server has read them all when it refuses."""
-    before = len(server.events("connection_cut"))
-    assert server.raw(b"".join([*LONG_HEADS, end]))[0] == 431
-    while len(server.events("connection_cut")) == before:
-        time.sleep(0.01)
-    assert server.events("connection_cut")[-1]["why"] == "long_head"
+    with cut(server, "long_head"):
+        assert server.raw(b"".join([*LONG_HEADS, end]))[0] == 431
     assert server.raw(b"".join([*LONG_HEADS[:60], b"Host: localhost\r\n\r\n"]))[0] == 200
 
 
 def test_a_head_without_end(server):
-    """What it says of them may be lost with the connection, which the client goes on writing to."""
-    before = len(server.events("connection_cut"))
-    server.raw(*LONG_HEADS * 20)
-    while len(server.events("connection_cut")) == before:
-        time.sleep(0.01)
-    assert server.events("connection_cut")[-1]["why"] == "long_head"
+    """The refusal may be lost with the connection, for the client goes on writing; the cut is not."""
+    with cut(server, "long_head"):
+        server.raw(LONG_HEADS[0], *LONG_HEADS[1:] * 20)
 
 
 def drip(server, first, drops, *, pause=0.15, most=60.0):
