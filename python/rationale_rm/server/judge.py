@@ -62,7 +62,10 @@ class ServedJudge:
             results = await self._judge.match(requests, on_result=on_result)
         finally:
             self.cells -= cells
-        return [replace(result, error=without_address(result.error)) for result in results]
+        return [
+            result if result.error is None else replace(result, error=without_address(result.error))
+            for result in results
+        ]
 
 
 def without_address(error: str | None) -> str | None:
