@@ -141,7 +141,8 @@ def head(path, length, *, method="POST", token=None, more=""):
     """The head of a request."""
     shown = f"Authorization: Bearer {token}\r\n" if token else ""
     size = "" if length is None else f"Content-Length: {length}\r\n"
-    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{shown}{size}{more}\r\n".encode()
+    fields = f"Host: localhost\r\nContent-Type: application/json\r\n{shown}{size}{more}"
+    return f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode()
 
 
 def world_batch(n_pairs=12, n_answers=4, seed=0):

@@ -4,7 +4,9 @@ import asyncio
 import json
 import math
 import random
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import judging
@@ -19,10 +21,11 @@ from rationale_rm.judge.local import EmbeddingJudge, LexicalJudge, open_local
 from rationale_rm.judge.local.alignment import SHARPNESS, Texts, align, rivalry
 from rationale_rm.judge.local.claims import read
 from rationale_rm.judge.local.conflicts import CONFLICTS, conflicts
-from rationale_rm.judge.local.judge import FEATURES, PART
+from rationale_rm.judge.local.judge import FEATURES, PART, PART_CELLS, parts
 from rationale_rm.judge.local.model import shipped
 from rationale_rm.judge.local.numbers import disagree
 from rationale_rm.judge.local.sides import focus, mentions
+from rationale_rm.judge.local.thread import in_thread
 from rationale_rm.judge.local.words import MAX_CHARACTERS, stem, words
 from rationale_rm.types import MetaJudgeStatus
 
@@ -247,6 +250,77 @@ def test_match_tells_of_each_result_once_and_in_order():
     assert heard == results == judge.answer(requests)
     assert [result.request_id for result in results] == [one.id for one in requests]
     assert {result.judge for result in results} == {"lexical"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), max_size=80))
+def test_parts_are_bounded_and_hold_every_request_once(sizes):
+    requests = [request(["r"] * n, ["s"] * m, id=str(at)) for at, (n, m) in enumerate(sizes)]
+    found = list(parts(requests))
+    assert [one for part in found for one in part] == requests
+    for part in found:
+        cells = sum(len(one.references) * len(one.reasons) for one in part)
+        assert 0 < len(part) <= PART
+        assert cells <= PART_CELLS or len(part) == 1
+
+
+class HeldJudge(LexicalJudge):
+    """Holds every part until it is let go; `begun` and `ended` count them."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = self.ended = 0
+        self.inside, self.go = threading.Event(), threading.Event()
+
+    def _part(self, requests):
+        self.begun += 1
+        self.inside.set()
+        assert self.go.wait(30)
+        self.ended += 1
+        return super()._part(requests)
+
+
+def test_a_cancelled_batch_ends_with_the_part_that_it_is_at():
+    """Not before, for its thread still takes a core, and not later."""
+    judge = HeldJudge()
+
+    async def cancelled():
+        task = asyncio.ensure_future(judge.match(some_requests(3 * PART)))
+        await asyncio.to_thread(judge.inside.wait, 30)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        assert not task.done(), "its thread computes"
+        judge.go.set()
+        await asyncio.wait([task], timeout=30)
+        assert task.cancelled()
+
+    asyncio.run(cancelled())
+    assert (judge.begun, judge.ended) == (1, 1)
+
+
+def test_work_that_still_waits_for_its_thread_is_not_begun():
+    """The threads of a loop are few: what is cancelled while it queues must not run after all."""
+    go, begun = threading.Event(), []
+
+    def work(number):
+        begun.append(number)
+        assert go.wait(30)
+        return number
+
+    async def crowded():
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        first = asyncio.ensure_future(in_thread(work, 1))
+        second = asyncio.ensure_future(in_thread(work, 2))
+        while not begun:
+            await asyncio.sleep(0.01)
+        second.cancel()
+        await asyncio.sleep(0.05)
+        go.set()
+        assert await first == 1
+        await asyncio.wait([second], timeout=30)
+        assert second.cancelled()
+
+    asyncio.run(crowded())
+    assert begun == [1]
 
 
 def test_scores_are_sparse_and_within_bounds():

@@ -15,13 +15,18 @@ MATCHED = "<RESULT_START>\n- R1@S1: 0.5\n<RESULT_END>"
 
 
 class Load:
-    """Clients that ask over connections that stay open, until the server is gone; `statuses` of all answers."""
+    """Clients that ask over connections that stay open, until the server is gone; `statuses` of all answers. In the
+    body ``CLIENT`` stands for the number of the client.
+    """
 
     def __init__(self, server, path, body, n_clients):
         self.server = server
-        self.request = head(path, len(body)) + body
+        self.path = path
         self.statuses = []
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(n_clients)]
+        self.threads = [
+            threading.Thread(target=self.run, args=(body.replace(b"CLIENT", b"%d" % number),), daemon=True)
+            for number in range(n_clients)
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -36,12 +41,13 @@ class Load:
             thread.join(60)
             assert not thread.is_alive()
 
-    def run(self):
+    def run(self, body):
+        request = head(self.path, len(body)) + body
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.server.port), timeout=60) as connection:
                     while True:
-                        connection.sendall(self.request)
+                        connection.sendall(request)
                         answer = self.server.answer(connection)
                         if answer is None:
                             break
@@ -56,14 +62,16 @@ class Load:
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_everything_accepted_is_answered(sent):
-    """Eight clients and a judge that takes its time. The server counts what it accepted, the clients what they got."""
+    """Eight clients and a judge that takes its time. The server counts what it accepted, the clients what they got.
+    Their questions differ and so do the times, so that they never all wait for their next turn at once.
+    """
 
     def slow(number, body):
-        time.sleep(0.3)
+        time.sleep(0.2 + 0.07 * (number % 8))
         return completion(MATCHED)
 
     with RecordingServer(slow) as judge, RewardServer("--judge", f"openai:m@{judge.url}") as server:
-        load = Load(server, "/v1/match", BODY, 8)
+        load = Load(server, "/v1/match", BODY.replace(b'"a"', b'"CLIENT"'), 8)
         load.wait_for(16)
         server.process.send_signal(sent)
         assert server.ended() == 0

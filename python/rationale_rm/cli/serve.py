@@ -12,6 +12,7 @@ from rationale_rm.cli import output
 from rationale_rm.extras import needs
 from rationale_rm.rewards import VARIABLE, RewardSettings
 
+MOST_MIB: Final = 2**20
 EPILOG: Final = """\
 Examples:
 
@@ -64,18 +65,23 @@ def serve(
     token_file: Annotated[str | None, typer.Option(metavar="FILE", help="File that holds it instead.")] = None,
     max_body: Annotated[float, typer.Option(min=0.001, help="MiB of one request.")] = 32.0,
     max_rows: Annotated[int, typer.Option(min=1, help="Rows of one request.")] = 4096,
+    max_cells: Annotated[
+        int, typer.Option(min=1, help="Human reasons times model reasons of one request, over its judged rows.")
+    ] = 262_144,
     max_text: Annotated[int, typer.Option(min=1, help="Characters of one text.")] = 1_000_000,
     max_pending: Annotated[
         int,
         typer.Option(min=1, help="Requests accepted and not answered yet; more are told 429."),
     ] = 1024,
     max_rows_pending: Annotated[int, typer.Option(min=1, help="Rows of these requests.")] = 16_384,
+    max_cells_pending: Annotated[int, typer.Option(min=1, help="Cells that the judge may be at.")] = 1_048_576,
+    max_connections: Annotated[int, typer.Option(min=1, help="Open connections, health checks included.")] = 2048,
     request_timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the answer to a request.")] = 600.0,
     body_timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for the body of a request to come.")] = 30.0,
     header_timeout: Annotated[float, typer.Option(min=0.001, help="Seconds for its head.")] = 10.0,
     grace: Annotated[
         float,
-        typer.Option(min=0.001, help="Seconds after SIGTERM for what was accepted."),
+        typer.Option(min=0.001, help="Seconds after SIGTERM, SIGINT or SIGHUP for what was accepted."),
     ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Leave requests out of the log.")] = False,
 ) -> None:
@@ -95,11 +101,14 @@ def serve(
             host=host,
             port=port,
             token=read_token(variable=token_env, path=token_file),
-            max_body=int(max_body * MIB),
+            max_body=_bytes(max_body, MIB),
             max_rows=max_rows,
+            max_cells=max_cells,
             max_text=max_text,
             max_requests_pending=max_pending,
             max_rows_pending=max_rows_pending,
+            max_cells_pending=max_cells_pending,
+            max_connections=max_connections,
             request_timeout=request_timeout,
             body_timeout=body_timeout,
             header_timeout=header_timeout,
@@ -112,6 +121,13 @@ def serve(
     except (ImportError, ValueError, OSError) as error:
         output.fail(str(error))
     raise typer.Exit(code)
+
+
+def _bytes(mib: float, unit: int) -> int:
+    """Of ``--max-body``, which may be a fraction, and no number at all."""
+    if not 0 < mib <= MOST_MIB:
+        raise ValueError(f"--max-body is {mib:g}: expected MiB, at most {MOST_MIB:,}")
+    return int(mib * unit)
 
 
 def _reward_settings(source: str | None, changes: list[str], judge: str | None) -> RewardSettings:

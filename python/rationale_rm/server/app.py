@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,7 +19,8 @@ from rationale_rm.rewards import RationaleReward, RewardSettings
 from rationale_rm.server import body, logs, schema
 from rationale_rm.server.codec import encode
 from rationale_rm.server.endpoints import Answered, Endpoints
-from rationale_rm.server.guard import Gate, check_token
+from rationale_rm.server.guard import Gate, check_host, check_token
+from rationale_rm.server.judge import ServedJudge
 from rationale_rm.server.metrics import Metrics
 from rationale_rm.server.openapi import document
 from rationale_rm.server.problems import Problem, draining
@@ -30,6 +31,7 @@ LINGER: Final = 5.0
 CLIENT_GONE: Final = 499
 """What the log says of a request whose client did not wait."""
 
+T = TypeVar("T")
 Work = Callable[[bytes], Awaitable[Answered]]
 
 
@@ -39,8 +41,9 @@ class App:
     def __init__(self, settings: ServerSettings, reward_settings: RewardSettings, reward: RationaleReward):
         self.settings = settings
         self.gate = Gate(settings)
-        self.metrics = Metrics(self.gate, reward.judge)
-        self.endpoints = Endpoints(settings, reward_settings, reward, self.gate)
+        self.judge = ServedJudge(reward.judge, settings)
+        self.metrics = Metrics(self.gate, reward.judge, self.judge)
+        self.endpoints = Endpoints(settings, reward_settings, self.judge, self.gate)
         batches: dict[str, Work] = {
             "/v1/rewards": self.endpoints.rewards,
             "/v1/score": self.endpoints.score,
@@ -106,11 +109,9 @@ class App:
 
     def _batch(self, work: Work) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            settings, gate = self.settings, self.gate
-            check_token(request.headers.get("authorization"), settings.token)
-            with gate.request(body.announced(request, settings.max_body)):
-                read = await body.read(request, settings.max_body, settings.body_timeout)
-                answered = await self._within(work(read), settings.request_timeout)
+            self._admit(request)
+            with self.gate.request(body.announced(request, self.settings.max_body)):
+                read, answered = await self._cuttable(self._answered(request, work))
             request.scope["log"].update(rows=answered.rows, errors=answered.errors, bytes=len(read))
             path = request.scope["path"]
             self.metrics.rows.labels(path).inc(answered.rows)
@@ -120,30 +121,49 @@ class App:
 
         return endpoint
 
-    async def _within(self, work: Awaitable[Answered], seconds: float) -> Answered:
-        """Raises `Problem` 504 when the time is up, and 503 when the grace period is."""
+    def _admit(self, request: Request) -> None:
+        """Raises `Problem` 403 and 401."""
+        self._admit_host(request)
+        check_token(request.headers.get("authorization"), self.settings.token)
+
+    def _admit_host(self, request: Request) -> None:
+        """Raises `Problem` 403."""
+        if self.settings.token is None:
+            check_host(request.headers.getlist("host"))
+
+    async def _answered(self, request: Request, work: Work) -> tuple[bytes, Answered]:
+        """The body and what it asks for. Raises `Problem` 504 when the time is up."""
+        settings = self.settings
+        read = await body.read(request, settings.max_body, settings.body_timeout)
+        try:
+            return read, await asyncio.wait_for(work(read), settings.request_timeout)
+        except asyncio.TimeoutError:
+            seconds = settings.request_timeout
+            raise Problem(504, "timeout", f"no answer within {seconds:g} s: send fewer rows") from None
+
+    async def _cuttable(self, work: Coroutine[Any, Any, T]) -> T:
+        """Raises `Problem` 503 when the grace period ends."""
         task = asyncio.ensure_future(work)
         with self.gate.cuttable(task):
             try:
-                return await asyncio.wait_for(task, seconds)
-            except asyncio.TimeoutError:
-                raise Problem(504, "timeout", f"no answer within {seconds:g} s: send fewer rows") from None
+                return await task
             except asyncio.CancelledError:
                 if self.gate.expired and task.cancelled():
                     raise draining() from None
                 raise
 
     async def _healthz(self, request: Request) -> Response:
+        self._admit_host(request)
         if self.gate.draining:
             return _json(503, schema.Health("draining"), {"Connection": "close"})
         return _json(200, schema.Health())
 
     async def _metrics(self, request: Request) -> Response:
-        check_token(request.headers.get("authorization"), self.settings.token)
+        self._admit(request)
         return Response(self.metrics.exposition(), media_type="text/plain; version=1.0.0")
 
     async def _document(self, request: Request) -> Response:
-        check_token(request.headers.get("authorization"), self.settings.token)
+        self._admit(request)
         return Response(self._openapi, media_type="application/json")
 
 

@@ -38,6 +38,8 @@ def decode(body: bytes, read: msgspec.json.Decoder[T]) -> T:
         found: T = msgspec.convert(plain, read.type, strict=True)
     except msgspec.ValidationError as error:
         raise invalid(_message(error)) from None
+    except UnicodeEncodeError:  # it looks names up as UTF-8
+        raise invalid("the name of a field is not valid Unicode") from None
     return found
 
 

@@ -1,7 +1,8 @@
 """Limits on connections that uvicorn has none for: the head of a request, half-closed and idle clients, slow readers.
 
-uvicorn counts neither the bytes nor the seconds of a head, and it drops a request whose client has closed its own side,
-though the answer could still be sent. The methods below extend those of its protocol; nothing of it is replaced.
+uvicorn counts neither the bytes nor the seconds of a head, it drops a request whose client has closed its own side,
+though the answer could still be sent, and it loses the body of one that offers another protocol. The methods below
+extend those of its protocol; nothing of it is replaced.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from rationale_rm.server.http_parser import LongHeadError, PlainParser
 from rationale_rm.server.settings import ServerSettings
 
 MAX_HEAD: Final = 64 * 1024
@@ -23,9 +25,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     limits: ServerSettings
     refused: Callable[[str], None]
+    parser: PlainParser  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **values: Any) -> None:
         super().__init__(*args, **values)
+        self.parser = PlainParser(self)
         self._head_bytes = 0
         self._in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
@@ -47,17 +51,25 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Counts what belongs to a head. A chunk may also hold the end of the body before, or the start of the next."""
+        """Counts what belongs to a head that is not whole. A chunk may also hold the end of the body before."""
         if self._in_head:
             if self._head_timer is None:
                 self._await_head()
             self._head_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
-            self._refuse("long_head", b"431 Request Header Fields Too Large")
+        try:
+            super().data_received(data)
+            if self._in_head and self._head_bytes > MAX_HEAD:
+                raise LongHeadError
+        except LongHeadError:
+            if not self.transport.is_closing():
+                self._refuse("long_head", b"431 Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the application's clocks run now."""
+        """The head is whole: the application's clocks run now. Raises `LongHeadError`."""
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+            raise LongHeadError
+        if self.parser.offered:  # comes again without the offer
+            return
         self._in_head = False
         self._head_bytes = 0
         self._stop_head_timer()
@@ -65,6 +77,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """What follows is a head again; its clock starts with its first byte."""
+        if self.parser.offered:
+            return
         super().on_message_complete()
         self._in_head = True
         self._head_bytes = 0
@@ -87,6 +101,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_write_timer()
         if self.transport.get_write_buffer_size():
             self._write_timer = self.loop.call_later(self.limits.write_timeout, self._abandon)
+
+    @property
+    def owes(self) -> bool:
+        """Whether the client has not taken all of an answer."""
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        return under_way or self.transport.get_write_buffer_size() > 0
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.limits.header_timeout, self._slow_head)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from rationale_rm.integrations.rows import Row
-from rationale_rm.rewards import RationaleReward, RewardSettings
+from rationale_rm.rewards import RewardSettings
 from rationale_rm.server import openrlhf, schema, scoring
 from rationale_rm.server.codec import (
     check_columns,
@@ -26,6 +26,7 @@ from rationale_rm.server.codec import (
     not_unicode,
 )
 from rationale_rm.server.guard import Gate
+from rationale_rm.server.judge import ServedJudge
 from rationale_rm.server.problems import invalid
 from rationale_rm.server.settings import ServerSettings
 
@@ -45,13 +46,13 @@ class Answered(NamedTuple):
 
 
 class Endpoints:
-    """The work of the endpoints over one reward. Every method takes a body and raises `Problem`."""
+    """The work of the endpoints over one judge. Every method takes a body and raises `Problem`."""
 
-    def __init__(self, settings: ServerSettings, reward_settings: RewardSettings, reward: RationaleReward, gate: Gate):
+    def __init__(self, settings: ServerSettings, reward_settings: RewardSettings, judge: ServedJudge, gate: Gate):
         self._settings = settings
-        self._reward = reward
+        self._reward = reward_settings.reward(judge)
         # A lone row whose judge fails is all of its batch: OpenRLHF's endpoint looks at rows itself.
-        self._unchecked = replace(reward_settings, max_failure_rate=1.0).reward(reward.judge)
+        self._unchecked = replace(reward_settings, max_failure_rate=1.0).reward(judge)
         self._gate = gate
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rationale-rm-score")
         self._read: dict[type, Any] = {

@@ -6,13 +6,16 @@ import asyncio
 import base64
 import binascii
 import hmac
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from rationale_rm.server.problems import Problem, busy, draining
-from rationale_rm.server.settings import ServerSettings
+from rationale_rm.server.settings import ServerSettings, is_loopback
 
+_HOST: Final = re.compile(r"(?:\[([^\]]+)\]|([^:]+))(?::\d*)?", re.ASCII)
+"""An IPv6 address in brackets, or another name, and a port."""
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="rationale-rm"'}
 
 
@@ -32,6 +35,17 @@ def check_token(authorization: str | None, token: str | None) -> None:
         shown = ""
     if not hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode()):
         raise Problem(401, "unauthorised", "show the server's token as a bearer", headers=_CHALLENGE)
+
+
+def check_host(hosts: Sequence[str]) -> None:
+    """Raises `Problem` 403 unless the one ``Host`` header names this machine: for servers without a token.
+
+    A page whose own name comes to stand for this address (DNS rebinding) is of one origin with the server, so the
+    browser lets it ask what it likes; but it goes on naming the page's host.
+    """
+    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if found is None or not is_loopback(found[1] or found[2]):
+        raise Problem(403, "wrong_host", "without a token, only for clients that name localhost or a loopback address")
 
 
 def _password(credentials: str) -> str:
@@ -54,6 +68,8 @@ class Gate:
         self.bytes = 0
         self.accepted = 0
         self.answered = 0
+        self.abandoned = 0
+        """Answers that were made and that their clients did not take before the end."""
         self.draining = False
         self.expired = False
         """Whether the grace period has ended: what is under way is cut off."""

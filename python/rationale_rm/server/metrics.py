@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from rationale_rm._core import __version__
 from rationale_rm.judge import Judge, MetaJudge
 from rationale_rm.server.guard import Gate
+from rationale_rm.server.judge import ServedJudge
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _ROWS = (1, 4, 16, 64, 256, 1024, 4096)
@@ -19,12 +20,12 @@ _ROWS = (1, 4, 16, 64, 256, 1024, 4096)
 class Metrics:
     """The counters of one server, in a registry of their own."""
 
-    def __init__(self, gate: Gate, judge: Judge):
+    def __init__(self, gate: Gate, judge: Judge, served: ServedJudge):
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         if isinstance(judge, MetaJudge):
             self.registry.register(_Judge(judge))
-        self.registry.register(_Now(gate))
+        self.registry.register(_Now(gate, served))
         self.requests = Counter(
             "rationale_rm_requests", "Requests, by endpoint and status.", ["path", "status"], registry=self.registry
         )
@@ -55,8 +56,9 @@ class Metrics:
 class _Now(Collector):
     """What is under way at the moment of the scrape."""
 
-    def __init__(self, gate: Gate):
+    def __init__(self, gate: Gate, served: ServedJudge):
         self._gate = gate
+        self._served = served
 
     def collect(self) -> Iterator[Metric]:
         gate = self._gate
@@ -64,6 +66,7 @@ class _Now(Collector):
             ("requests_pending", "Requests accepted and not answered yet.", gate.requests),
             ("rows_pending", "Rows of these requests.", gate.rows),
             ("bytes_pending", "Bytes of these requests.", gate.bytes),
+            ("cells_pending", "Cells that the judge is at, also for requests given up.", self._served.cells),
             ("draining", "Whether the server is shutting down.", int(gate.draining)),
         ):
             yield GaugeMetricFamily(f"rationale_rm_{name}", text, value)

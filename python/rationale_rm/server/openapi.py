@@ -41,8 +41,9 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
 _REFUSALS: Final = {
     "400": "No JSON, or a body that was cut.",
     "401": "No token, or another one.",
+    "403": "Without a token: a Host header that names another machine.",
     "408": "The body did not come in time.",
-    "413": "Too many bytes or rows.",
+    "413": "Too many bytes, rows or cells.",
     "415": "Another content type than application/json, or a content encoding.",
     "422": "JSON that is not of this form, columns of different lengths, or a text or list that is too long.",
     "429": "Too much is under way; Retry-After says when to come back.",
@@ -59,6 +60,7 @@ def document(settings: ServerSettings) -> dict[str, Any]:
     }
     paths["/healthz"] = {"get": _get("healthz", "Whether the server takes requests", "application/json", "Health")}
     paths["/healthz"]["get"] |= {"security": []}
+    paths["/healthz"]["get"]["responses"]["403"] = _refusal(_REFUSALS["403"])
     paths["/healthz"]["get"]["responses"]["503"] = {
         "description": "The server is shutting down.",
         "content": {"application/json": {"schema": _ref("Health")}},
@@ -68,7 +70,8 @@ def document(settings: ServerSettings) -> dict[str, Any]:
         ("/openapi.json", "openapi", "application/json", "This document"),
     ):
         paths[path] = {"get": _get(name, text, kind)}
-        paths[path]["get"]["responses"]["401"] = _refusal(_REFUSALS["401"])
+        for status in ("401", "403"):
+            paths[path]["get"]["responses"][status] = _refusal(_REFUSALS[status])
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",

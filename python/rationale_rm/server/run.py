@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
+import threading
 from types import FrameType
 from typing import Any, Final
 
@@ -11,9 +15,8 @@ import uvicorn
 from rationale_rm._core import __version__
 from rationale_rm.judge import MetaJudge, loop
 from rationale_rm.rewards import RewardSettings
-from rationale_rm.server import logs
+from rationale_rm.server import connections, logs
 from rationale_rm.server.app import App
-from rationale_rm.server.connections import guarded
 from rationale_rm.server.settings import ServerSettings
 
 FILES: Final = 256
@@ -21,8 +24,9 @@ FILES: Final = 256
 
 
 def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: bool = False) -> int:
-    """Serves until SIGTERM or SIGINT, and gives the exit code: 0 when everything accepted was answered, 1 when the
-    address cannot be had or the grace period ended first.
+    """Serves until SIGTERM, SIGINT or SIGHUP, and gives the exit code: 0 when everything accepted was answered and
+    taken, 1 when the address cannot be had or the grace period ended first. Where work had to be cut off, it ends the
+    process itself.
 
     The judge is opened before the address is: a server that listens can score. Raises what `RewardSettings.open` does.
     """
@@ -32,6 +36,7 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
     app = App(settings, reward_settings, reward)
 
     def refused(why: str) -> None:
+        app.gate.abandoned += app.gate.draining and why == "slow_reader"
         app.metrics.cut.labels(why).inc()
         logs.write("connection_cut", why=why)
 
@@ -39,7 +44,7 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
         app,
         host=settings.host,
         port=settings.port,
-        http=guarded(settings, refused),
+        http=connections.guarded(settings, refused),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -59,7 +64,12 @@ def serve(settings: ServerSettings, reward_settings: RewardSettings, *, quiet: b
         app.endpoints.close()
         if isinstance(reward.judge, MetaJudge):
             loop.run(reward.judge.caller.close())
-    return 1 if app.gate.expired else 0
+    code = 1 if app.gate.expired or app.gate.abandoned else 0
+    if app.gate.expired or app.judge.cells:
+        # The interpreter would wait for threads whose work nobody is waiting for any more.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 class DrainingServer(uvicorn.Server):
@@ -77,6 +87,7 @@ class DrainingServer(uvicorn.Server):
         """Says where it listens, so that a port of 0 can be found out."""
         await super().startup(sockets)
         if self.started:
+            self._hear_hangups()
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             logs.write(
                 "listening",
@@ -88,12 +99,21 @@ class DrainingServer(uvicorn.Server):
                 token=self._app.settings.token is not None,
             )
 
+    def _hear_hangups(self) -> None:
+        """A terminal that closes is a signal like the others, unless the server was told to outlive it (nohup)."""
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup is None or threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(hangup) is not signal.SIG_IGN:
+            signal.signal(hangup, self.handle_exit)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second ends at once. uvicorn would raise it again at the end: a drained server
         has ended well.
         """
         if self._app.gate.draining:
             self._until = 0.0
+            self.force_exit = True  # answers that are not taken are not waited for either
         else:
             self._app.gate.drain()
 
@@ -116,7 +136,14 @@ class DrainingServer(uvicorn.Server):
         """Closes connections as their answers are taken."""
         await super().shutdown(sockets)
         gate = self._app.gate
-        logs.write("stopped", accepted=gate.accepted, answered=gate.answered, cut=gate.expired)
+        gate.abandoned += sum(
+            connection.owes
+            for connection in self.server_state.connections
+            if isinstance(connection, connections.GuardedProtocol)
+        )
+        logs.write(
+            "stopped", accepted=gate.accepted, answered=gate.answered, abandoned=gate.abandoned, cut=gate.expired
+        )
 
 
 def _allow_files(wanted: int) -> None:

@@ -35,10 +35,14 @@ class ServerSettings:
     """Characters of one text."""
     max_items: int = 1024
     """Entries of one list within a row: human reasons, model reasons, judge answers, cells."""
+    max_cells: int = 262_144
+    """Cells of one request: human reasons times model reasons, over the rows that the judge is asked about."""
     max_requests_pending: int = 1024
     """Requests accepted and not answered yet; more are told to come back (429)."""
     max_rows_pending: int = 16_384
     """Rows of these requests."""
+    max_cells_pending: int = 1_048_576
+    """Cells that the judge is at, those of requests given up before included."""
     max_bytes_pending: int = 256 * MIB
     """Bytes of these requests."""
     max_connections: int = 2048
@@ -78,12 +82,13 @@ def is_loopback(host: str) -> bool:
     """Whether an address to listen on is this machine's alone. Names other than ``localhost`` are not looked up: what
     they stand for may change.
     """
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def read_token(*, variable: str | None = None, path: str | None = None) -> str | None:

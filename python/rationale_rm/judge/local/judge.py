@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -17,11 +16,14 @@ from rationale_rm.judge.local.alignment import Floats, rivalry
 from rationale_rm.judge.local.claims import Claim, read
 from rationale_rm.judge.local.conflicts import CONFLICTS, conflicts
 from rationale_rm.judge.local.model import Coefficients
+from rationale_rm.judge.local.thread import in_thread
 from rationale_rm.judge.protocol import OnResult
 from rationale_rm.types import MatchRequest, MatchResult, MetaJudgeStatus
 
 PART: Final = 32
 """Requests that are answered together; a result never depends on which."""
+PART_CELLS: Final = 4096
+"""Their cells: a batch that is cancelled goes on for one part, a tenth of a second, or one request."""
 SATURATION: Final = 4.0
 """Spreads of chance."""
 LISTED: Final = ("over_mean", "over_best", "listed")
@@ -131,18 +133,20 @@ class LocalJudge(ABC):
         without human reasons.
         """
         results: list[MatchResult] = []
-        for start in range(0, len(requests), PART):
-            part = self._part(requests[start : start + PART])
+        for asked in parts(requests):
+            part = self._part(asked)
             results += part
             for result in part if on_result else ():
                 on_result(result)  # type: ignore[misc]
         return results
 
     async def match(self, requests: Sequence[MatchRequest], *, on_result: OnResult | None = None) -> list[MatchResult]:
-        """As `answer`, beside the event loop: a trainer goes on while a thread computes."""
+        """As `answer`, beside the event loop: a trainer goes on while a thread computes. Cancelled, it ends with the
+        part that the thread is at.
+        """
         results: list[MatchResult] = []
-        for start in range(0, len(requests), PART):
-            part = await asyncio.to_thread(self._part, requests[start : start + PART])
+        for asked in parts(requests):
+            part = await in_thread(self._part, asked)
             results += part
             for result in part if on_result else ():
                 on_result(result)  # type: ignore[misc]
@@ -172,6 +176,19 @@ class LocalJudge(ABC):
             statuses=() if fault == NO_REFERENCES else (status,),
             error=fault,
         )
+
+
+def parts(requests: Sequence[MatchRequest]) -> Iterator[Sequence[MatchRequest]]:
+    """Runs of at most `PART` requests and `PART_CELLS` cells; a request of more cells is a part of its own."""
+    start = cells = 0
+    for at, request in enumerate(requests):
+        size = len(request.references) * len(request.reasons)
+        if at > start and (at - start == PART or cells + size > PART_CELLS):
+            yield requests[start:at]
+            start, cells = at, 0
+        cells += size
+    if start < len(requests):
+        yield requests[start:]
 
 
 def _saturated(likeness: Floats) -> Floats:
