@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm import world
 from rationale_rm.integrations.rows import Row, read_columns, read_row, row_fields, text_of
-from rationale_rm.integrations.scoring import FIGURES, METRICS, WINDOW, Scoring, _Ceiling, answer_figures, metrics
+from rationale_rm.integrations.scoring import FIGURES, METRICS, Scoring, answer_figures, metrics
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
+from rationale_rm.rewards.ceiling import WINDOW
 from rationale_rm.types import REWARD_COLUMNS, RewardBatch
 
 ROWS = st.builds(
@@ -117,7 +118,7 @@ def test_failures_early_in_a_large_batch_are_seen():
     errors = ("timeout: too slow",) * WINDOW + (None,) * WINDOW
     batch = RewardBatch(id="b", critique_ids=("c",) * judged, errors=errors, **columns)
     with pytest.raises(JudgeFailureError, match="1000 of the last 2000") as caught:
-        _Ceiling(0.05).count(batch)
+        Scoring(RewardSettings())._check(batch)
     assert len(pickle.loads(pickle.dumps(caught.value)).batch) == judged
 
 

@@ -17,6 +17,7 @@ from rationale_rm.integrations.labels import NO_LABEL
 from rationale_rm.integrations.rows import Row
 from rationale_rm.integrations.trl import trl_pairwise_reward, trl_reward
 from rationale_rm.integrations.verifiers import verifiers_reward
+from rationale_rm.pairwise import Compared, PairwiseReward
 from rationale_rm.rewards import JudgeFailureError, RewardSettings
 from records import transcript
 
@@ -195,22 +196,25 @@ def test_trl_is_stopped_by_an_outage(sync):
 
 
 def test_a_pairwise_group_is_a_run_of_equal_prompts():
-    seen = {}
+    async def longer_wins(pairs):
+        assert all(pair.context[0]["content"] in "ab" for pair in pairs)
+        return [
+            Compared(error="away: x") if "!" in pair.a + pair.b else Compared(verdict=longer(pair)) for pair in pairs
+        ]
 
-    class Reward:
-        async def score(self, prompts, responses, *, groups=None):
-            seen.update(groups=groups, responses=responses)
-            return type(
-                "Scores", (), {"score": np.array([1.0, np.nan, 0, 0, 0]), "errors": (None, "away", *[None] * 3)}
-            )
+    def longer(pair):
+        return (len(pair.a) > len(pair.b)) - (len(pair.a) < len(pair.b))
 
-    prompts = [[{"role": "user", "content": text}] for text in "aabba"]
+    prompts = [[{"role": "user", "content": text}] for text in "aabbbaa"]
     metric = {}
-    reward = trl_pairwise_reward(Reward())
-    found = asyncio.run(reward(prompts=prompts, completions=list("vwxyz"), log_metric=metric.__setitem__))
-    assert found == [1.0, None, 0.0, 0.0, 0.0]
-    assert seen == {"groups": [0, 0, 1, 1, 2], "responses": list("vwxyz")}
-    assert metric == {"pairwise/unanswered": 0.2}
+    reward = trl_pairwise_reward(
+        PairwiseReward(longer_wins, schedule="round_robin", aggregation="mean_win", max_failure_rate=1)
+    )
+    completions = ["v", "vv", "w", "ww", "!", "x", "xx"]
+    found = asyncio.run(reward(prompts=prompts, completions=completions, log_metric=metric.__setitem__))
+    assert found == [0.0, 1.0, 0.0, 1.0, None, 0.0, 1.0]
+    assert metric["pairwise/unanswered"] == pytest.approx(1 / 7)
+    assert (metric["pairwise/n_asked"], metric["pairwise/n_missing"], metric["pairwise/order_consistency"]) == (5, 2, 1)
 
 
 @pytest.mark.parametrize(

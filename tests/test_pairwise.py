@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import pickle
 import threading
 
 import numpy as np
@@ -124,12 +125,13 @@ def test_a_round_robin_by_hand(rows, random):
         others = {text for c, text in zip(contexts, responses, strict=True) if c == context and text != mine}
         copies = [text for c, text in zip(contexts, responses, strict=True) if c == context].count(mine)
         others -= {None, "x\ud800"}
-        results = []
+        results, met = [], 0
         for other in others:
             first, second = table.get((context, mine, other)), table.get((context, other, mine))
             shares = [0.5 + np.sign(first) / 2] if first is not None else []
             shares += [0.5 - np.sign(second) / 2] if second is not None else []
-            results += [np.mean(shares)] if shares else []
+            results += shares  # each order counts half a comparison
+            met += bool(shares)
         if mine in (None, "x\ud800"):
             assert batch.errors[row].startswith("no_response" if mine is None else "invalid_unicode")
             assert math.isnan(batch.score[row])
@@ -141,7 +143,7 @@ def test_a_round_robin_by_hand(rows, random):
         else:
             assert batch.score[row] == pytest.approx(np.mean(results))
             assert batch.errors[row] is None
-            assert batch.comparisons[row] == len(results)
+            assert batch.comparisons[row] == met
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -253,10 +255,44 @@ def test_a_missing_comparison_is_no_tie():
 
 def test_too_many_failures_stop_the_run():
     judge = Judge(failing(0.3))
-    with pytest.raises(ComparisonFailureError, match=r"of 28 comparisons got no answer \(timeout \d+\)") as caught:
+    with pytest.raises(ComparisonFailureError, match=r"last 28 comparisons got no answer \(timeout \d+\)") as caught:
         scored(judge, list(map(str, range(8))), schedule="round_robin")
     assert isinstance(caught.value.batch, PairwiseBatch)
     assert np.isfinite(caught.value.batch.score).any()
+
+
+def test_an_outage_is_seen_where_each_batch_asks_one_comparison():
+    async def down(pairs):
+        return [Compared(error="connection: refused") for _ in pairs]
+
+    reward = PairwiseReward(down)
+    assert np.isnan(reward(["p"] * 2, ["a", "b"]).score).all()
+    with pytest.raises(ComparisonFailureError, match="2 of the last 2 comparisons") as caught:
+        reward(["p"] * 2, ["a", "b"])
+    assert len(pickle.loads(pickle.dumps(caught.value)).batch) == 2
+
+
+def test_what_one_order_says_alone_counts_half():
+    """A judge that prefers the first place, and fails at every second call, knows nothing; both orders would tie."""
+
+    async def half_away(pairs):
+        return [Compared(verdict=1) if at % 2 == 0 else Compared(error="timeout: x") for at, _ in enumerate(pairs)]
+
+    batch = PairwiseReward(half_away, schedule="round_robin")(["p"] * 4, list("abcd"))
+    assert batch.n_one_order == batch.n_asked == batch.counts()["n_one_order"] == 6
+    assert {pair.weight for pair in batch.played} == {0.5}
+    assert batch.n_missing == batch.n_tied == 0
+
+
+def test_contradicting_strong_verdicts_are_no_stronger_tie():
+    batch = scored(Judge(lambda pair: Compared(verdict=2)), ["1", "2"], strong=5.0)
+    assert [(pair.outcome, pair.weight) for pair in batch.played] == [(0.5, 1.0)]
+
+
+def test_batches_of_other_responses_have_other_ids():
+    judge = Judge(lambda pair: Compared(verdict=0))
+    ids = {scored(judge, responses).id for responses in (["1", "2"], ["1", "3"], ["1", "2"])}
+    assert len(ids) == 2
 
 
 def test_a_judge_that_is_down_is_not_asked_round_after_round():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -20,8 +19,9 @@ import numpy as np
 from rationale_rm._core import RationaleError
 from rationale_rm.integrations.openrlhf_queries import found_responses
 from rationale_rm.integrations.rows import Row, read_row, row_fields
-from rationale_rm.integrations.scoring import FEW, FIGURES, WINDOW, Scoring, answer_figures
+from rationale_rm.integrations.scoring import FIGURES, Scoring, answer_figures
 from rationale_rm.rewards import RewardSettings
+from rationale_rm.rewards.ceiling import FailureCeiling
 from rationale_rm.types import Pair, RewardBatch
 
 Unanswered = Literal["stop", "drop"]
@@ -57,13 +57,13 @@ def openrlhf_reward(
     if unanswered not in ("stop", "drop"):
         raise RationaleError(f"unanswered must be stop or drop, not {unanswered!r}")
     scoring = Scoring(settings)
-    unmatched = _Unmatched(settings.max_failure_rate)
+    unmatched = FailureCeiling(settings.max_failure_rate)
 
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> dict[str, Any]:
         try:
             rows = [_row(label, mode) for label in labels]
             texts = found_responses(queries, prompts)
-            unmatched.count(texts)
+            _check_matched(unmatched, texts)
             answer = answer_of(_without(scoring.score_now(texts, rows), texts))
         except Exception as error:  # OpenRLHF would drop the message and go on without a reward
             _log.exception("no reward, on which OpenRLHF stops: %s", error)
@@ -124,22 +124,14 @@ def _without(batch: RewardBatch, texts: Sequence[str | None]) -> RewardBatch:
     return replace(batch, reward=np.where(missing, np.nan, batch.reward), errors=errors)
 
 
-class _Unmatched:
-    """The share of queries without their prompt, among the last ones of this process."""
-
-    def __init__(self, rate: float):
-        self._rate = rate
-        self._last: deque[bool] = deque(maxlen=WINDOW)
-
-    def count(self, texts: Sequence[str | None]) -> None:
-        """Raises `RationaleError` where the texts that are None make it too many."""
-        self._last.extend([text is None for text in texts])
-        last = list(self._last)  # one step, where other threads extend it
-        n, n_unmatched = len(last), sum(last)
-        if None in texts and n_unmatched > self._rate * max(n, FEW):
-            raise RationaleError(
-                f"{_UNMATCHED}: {n_unmatched} of the last {n}, more than max_failure_rate {self._rate:g}"
-            )
+def _check_matched(ceiling: FailureCeiling, texts: Sequence[str | None]) -> None:
+    """Raises `RationaleError` where too many queries are without their prompt."""
+    found = ceiling.exceeded([text is None for text in texts])
+    if found is not None:
+        n_unmatched, n = found
+        raise RationaleError(
+            f"{_UNMATCHED}: {n_unmatched} of the last {n}, more than max_failure_rate {ceiling.rate:g}"
+        )
 
 
 def _tensors(answer: Mapping[str, Any]) -> dict[str, Any]:

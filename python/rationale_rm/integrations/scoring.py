@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -15,13 +14,10 @@ from rationale_rm._core import RationaleError
 from rationale_rm.integrations.rows import Row
 from rationale_rm.judge import loop
 from rationale_rm.rewards import JudgeFailureError, RationaleReward, RewardSettings
+from rationale_rm.rewards.ceiling import FailureCeiling
 from rationale_rm.types import GenrmStatus, RewardBatch
 
 ADVANTAGE_MODES: Final = ("papo", "gdpo", "gdpo_batch")
-WINDOW: Final = 1000
-"""Judged answers that the failure rate is taken over."""
-FEW: Final = 20
-"""Answers that a smaller number counts as: one failure among the first two is no outage yet."""
 METRICS: Final = ("outcome", "rationale", "rc", "judged", "unanswered", "malformed")
 FIGURES: Final = ("outcome", "malformed", "judged", "unanswered", "scored", "scored_rationale", "scored_rc")
 
@@ -44,7 +40,7 @@ class Scoring:
             )
         self.settings = settings
         self._unchecked = replace(settings, max_failure_rate=1.0)  # failures are counted here, over many batches
-        self._ceiling = _Ceiling(settings.max_failure_rate)
+        self._ceiling = FailureCeiling(settings.max_failure_rate)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.settings,)
@@ -54,7 +50,7 @@ class Scoring:
     ) -> RewardBatch:
         """Rewards of n answers. `lengths`, in tokens, are needed where the settings have a `max_length`."""
         batch = await self._reward().score(texts, **_columns(rows), lengths=lengths)
-        self._ceiling.count(batch)
+        self._check(batch)
         return batch
 
     def score_now(
@@ -65,6 +61,18 @@ class Scoring:
 
     def _reward(self) -> RationaleReward:
         return self._unchecked.shared()
+
+    def _check(self, batch: RewardBatch) -> None:
+        """Raises `JudgeFailureError` where the answers of `batch` make it too many failures."""
+        found = self._ceiling.exceeded((batch.judged & ~batch.answered)[batch.judged].tolist())
+        if found is None:
+            return
+        last = next(error for error in reversed(batch.errors) if error is not None)
+        raise JudgeFailureError(
+            f"the judge failed for {found[0]} of the last {found[1]} answers, more than max_failure_rate "
+            f"{self._ceiling.rate:g}; the last: {last}",
+            batch,
+        )
 
 
 def metrics(batch: RewardBatch) -> dict[str, float]:
@@ -114,27 +122,3 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
         "swapped": [row.swapped for row in rows],
         "groups": groups,
     }
-
-
-class _Ceiling:
-    """The share of failures among the last judged answers of this process."""
-
-    def __init__(self, rate: float):
-        self._rate = rate
-        self._failed: deque[bool] = deque(maxlen=WINDOW)
-
-    def count(self, batch: RewardBatch) -> None:
-        """Raises `JudgeFailureError` where the answers of `batch` make it too many, or are too many by themselves."""
-        failed = (batch.judged & ~batch.answered)[batch.judged].tolist()
-        self._failed.extend(failed)
-        if not any(failed):
-            return
-        for answers in (failed, list(self._failed)):
-            n, n_failed = len(answers), sum(answers)
-            if n_failed > self._rate * max(n, FEW):
-                last = next(error for error in reversed(batch.errors) if error is not None)
-                raise JudgeFailureError(
-                    f"the judge failed for {n_failed} of the last {n} answers, more than max_failure_rate "
-                    f"{self._rate:g}; the last: {last}",
-                    batch,
-                )

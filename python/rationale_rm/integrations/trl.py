@@ -114,7 +114,7 @@ class GroupReward(Protocol):
     async def score(
         self, prompts: Sequence[Any], responses: Sequence[str | None], *, groups: Sequence[int] | None = None
     ) -> Any:
-        """A batch with a column `score`, NaN where nothing is known, and `errors`."""
+        """A batch with a column `score`, NaN where nothing is known, `errors`, and `counts()`, figures by name."""
 
 
 def trl_pairwise_reward(reward: GroupReward) -> Callable[..., Any]:
@@ -122,7 +122,7 @@ def trl_pairwise_reward(reward: GroupReward) -> Callable[..., Any]:
 
     The rows of a group must lie in one process: ``per_device_train_batch_size`` times ``steps_per_generation`` is a
     multiple of ``num_generations``. A response that nothing is known of is None. What `reward` raises for too many
-    failures stops the training. Needs no columns. It pickles where `reward` does.
+    failures stops the training. Needs no columns. Comparisons, ties and order consistency are logged as metrics.
     """
     bound = functools.partial(pairwise_reward, reward)
     bound.__name__ = "pairwise_reward"  # type: ignore[attr-defined]
@@ -139,6 +139,9 @@ async def pairwise_reward(
         log_extra("pairwise/no_score", list(batch.errors))
     if (log_metric := columns.get("log_metric")) is not None:
         log_metric("pairwise/unanswered", sum(error is not None for error in batch.errors) / max(len(texts), 1))
+        for name, value in batch.counts().items():
+            if not math.isnan(value):
+                log_metric(f"pairwise/{name}", value)
     return _known(batch.score)
 
 

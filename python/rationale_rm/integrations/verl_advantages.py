@@ -13,8 +13,8 @@ import torch
 from verl.trainer.ppo.core_algos import register_adv_est
 
 from rationale_rm import _core as core
-from rationale_rm.integrations.scoring import FEW
 from rationale_rm.rewards import MAX_FAILURE_RATE
+from rationale_rm.rewards.ceiling import FEW
 
 EPS: Final = 1e-6
 """Beside the standard deviation, as in verl's ``grpo``."""

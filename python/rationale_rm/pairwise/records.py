@@ -14,6 +14,9 @@ from rationale_rm.types import SCHEMA_VERSION, Record
 
 ANCHOR: Final = -1
 """Stands for the anchor where it is not one of the responses."""
+_COUNTS: Final = (
+    "n_asked", "n_answered", "n_missing", "n_one_order", "n_tied", "n_round_robin", "budget_used", "order_consistency",
+)  # fmt: skip
 _COLUMNS: Final[Mapping[str, Any]] = {"group": np.int64, "score": np.float64, "comparisons": np.int64}
 
 
@@ -93,6 +96,11 @@ class PairwiseBatch(Record):
         return sum(math.isnan(pair.outcome) for pair in self.played)
 
     @property
+    def n_one_order(self) -> int:
+        """Comparisons with a verdict in one order alone, which count half."""
+        return sum(sum(verdict is None for verdict in pair.verdicts) == 1 for pair in self.played)
+
+    @property
     def n_tied(self) -> int:
         """Comparisons that neither won, orders that contradict each other included."""
         return sum(pair.outcome == 0.5 for pair in self.played)
@@ -111,5 +119,4 @@ class PairwiseBatch(Record):
 
     def counts(self) -> Mapping[str, float]:
         """The figures of the batch by name, for a log."""
-        names = ("n_asked", "n_answered", "n_missing", "n_tied", "n_round_robin", "budget_used", "order_consistency")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _COUNTS}

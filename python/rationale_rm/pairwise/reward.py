@@ -17,10 +17,9 @@ from rationale_rm.pairwise.comparer import Comparer, Context
 from rationale_rm.pairwise.groups import Entry, groups_of, n_pairs
 from rationale_rm.pairwise.records import PairwiseBatch, PlayedPair
 from rationale_rm.pairwise.tournament import Aggregation, Group, Result, Schedule
+from rationale_rm.rewards.ceiling import FEW, FailureCeiling
 
 MAX_FAILURE_RATE: Final = 0.05
-FEW: Final = 20
-"""Comparisons that a smaller number counts as: one failure among a few is no outage."""
 PRIOR_STD: Final = 5.0
 NO_RESPONSE: Final = "no_response: the response is None"
 INVALID_UNICODE: Final = "invalid_unicode: the response is no valid Unicode text"
@@ -55,8 +54,8 @@ class PairwiseReward:
         strong: What a verdict of A>>B or B>>A counts as, where A>B counts 1.
         prior_std: Standard deviation of the prior on strengths, in log-odds.
         seed: With the prompt, it decides what is drawn: first pairs, byes, anchors.
-        max_failure_rate: Share of the comparisons, of at least 20, that may get no answer in either order before
-            `ComparisonFailureError`.
+        max_failure_rate: Share of a batch's comparisons, and of the last 1,000, that may get no answer in either order
+            before `ComparisonFailureError`; fewer than 20 count as 20.
     """
 
     def __init__(
@@ -90,6 +89,7 @@ class PairwiseReward:
         self.prior_std = prior_std
         self.seed = seed
         self.max_failure_rate = max_failure_rate
+        self._ceiling = FailureCeiling(max_failure_rate)
 
     def __call__(self, prompts: Sequence[Context], responses: Sequence[str | None], **columns: Any) -> PairwiseBatch:
         """`score` for callers without an event loop; the same arguments."""
@@ -139,9 +139,8 @@ class PairwiseReward:
     ) -> PairwiseBatch:
         playing = [entry.group for entry in entries]
         n_round_robin = sum(n_pairs(len(group.players)) for group in playing)
-        ceiling = self.max_failure_rate * max(
-            n_round_robin, FEW
-        )  # beyond it the batch has failed, however many are asked
+        # Beyond it the batch has failed, however many are still asked.
+        ceiling = self.max_failure_rate * max(n_round_robin, FEW)
         await tournament.play(playing, self.comparer, self.schedule, strong=self.strong, max_missing=ceiling)
         score = np.full(len(responses), np.nan)
         comparisons = np.zeros(len(responses), dtype=np.int64)
@@ -163,7 +162,7 @@ class PairwiseReward:
             played.extend(entry.played(name))
         played.sort(key=lambda pair: pair.round)
         batch = PairwiseBatch(
-            id=hashlib.sha256(repr([entry.group.seed for entry in entries]).encode()).hexdigest()[:16],
+            id=_digest(playing),
             group=group,
             score=score,
             comparisons=comparisons,
@@ -176,16 +175,22 @@ class PairwiseReward:
 
     def _check(self, batch: PairwiseBatch) -> None:
         """Raises `ComparisonFailureError` where too many comparisons got no answer."""
-        if batch.n_missing <= self.max_failure_rate * max(batch.n_asked, FEW):
+        found = self._ceiling.exceeded([math.isnan(pair.outcome) for pair in batch.played])
+        if found is None:
             return
         failed = [error for pair in batch.played if math.isnan(pair.outcome) for error in pair.errors if error]
         causes = Counter(error.partition(":")[0] for error in failed)
         listed = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
         raise ComparisonFailureError(
-            f"{batch.n_missing} of {batch.n_asked} comparisons got no answer ({listed}), more than max_failure_rate "
+            f"{found[0]} of the last {found[1]} comparisons got no answer ({listed}), more than max_failure_rate "
             f"{self.max_failure_rate:g}; the last: {failed[-1]}",
             batch,
         )
+
+
+def _digest(groups: Sequence[Group]) -> str:
+    """An id of prompts, responses and seed."""
+    return hashlib.sha256(repr([(group.seed, *group.players) for group in groups]).encode()).hexdigest()[:16]
 
 
 def _why(results: Sequence[Result], group: Group) -> str:

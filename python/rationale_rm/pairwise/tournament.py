@@ -77,10 +77,7 @@ def next_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The pairs that each group compares next."""
     n = [len(group.players) for group in groups]
-    everything = max((size * (size - 1) // 2 for size in n), default=0)
-    budgets = None
-    if any(group.budget is not None for group in groups):
-        budgets = [everything if group.budget is None else group.budget for group in groups]
+    budgets = [group.budget for group in groups]
     anchors = [group.anchor for group in groups]
     named = schedule == "anchor" and None not in anchors
     return core.next_pairs(
@@ -88,7 +85,7 @@ def next_pairs(
         np.array(n, dtype=np.int64),
         schedule=schedule,
         seeds=np.array([group.seed for group in groups], dtype=np.int64),
-        budgets=None if budgets is None else np.array(budgets, dtype=np.int64),
+        budgets=None if None in budgets else np.array(budgets, dtype=np.int64),
         anchors=np.array(anchors, dtype=np.int64) if named else None,
     )
 
@@ -116,9 +113,13 @@ def _columns(groups: Sequence[Group]) -> tuple[Any, Any, Any, Any]:
 
 
 def _result(number: int, first: int, second: int, given: Compared, swapped: Compared, strong: float) -> Result:
-    """Both orders as one comparison: the mean over those with a verdict, so contradicting ones tie."""
+    """Both orders as one comparison: the mean over those with a verdict, so contradicting ones tie. What one order says
+    alone counts half: it may be the place that decided.
+    """
     verdicts = _level(given.verdict), None if swapped.verdict is None else -(_level(swapped.verdict) or 0)
     known = [verdict for verdict in verdicts if verdict is not None]
+    agree = len({np.sign(verdict) for verdict in known}) == 1
+    weights = [strong if agree and abs(verdict) == 2 else 1.0 for verdict in known]
     return Result(
         round=number,
         first=first,
@@ -126,7 +127,7 @@ def _result(number: int, first: int, second: int, given: Compared, swapped: Comp
         verdicts=verdicts,
         errors=(_why(given), _why(swapped)),
         outcome=float(np.mean([0.5 + 0.5 * np.sign(verdict) for verdict in known])) if known else float("nan"),
-        weight=float(np.mean([strong if abs(verdict) == 2 else 1.0 for verdict in known])) if known else 1.0,
+        weight=sum(weights) / 2 if known else 1.0,
     )
 
 
