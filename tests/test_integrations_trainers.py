@@ -15,6 +15,7 @@ from rationale_rm import RationaleError
 from rationale_rm.integrations import swift
 from rationale_rm.integrations.labels import NO_LABEL
 from rationale_rm.integrations.rows import Row
+from rationale_rm.integrations.scoring import FIGURES
 from rationale_rm.integrations.trl import trl_pairwise_reward, trl_reward
 from rationale_rm.integrations.verifiers import verifiers_reward
 from rationale_rm.pairwise import Compared, PairwiseReward
@@ -153,7 +154,7 @@ def test_nothing_that_a_rubric_holds_becomes_an_exception_or_a_zero(info, comple
     reward = asyncio.run(verifiers_reward(RewardSettings())(completion=completion, info=info, state=state))
     assert math.isnan(reward) == ("error" in state)
     if "error" not in state:
-        assert set(state["rationale_rm"]) >= {"outcome", "rc"}
+        assert tuple(state["rationale_rm"]) == FIGURES
 
 
 def test_a_rubric_hears_why_there_is_no_judgement():
