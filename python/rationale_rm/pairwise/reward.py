@@ -17,7 +17,7 @@ from rationale_rm.pairwise.comparer import Comparer, Context
 from rationale_rm.pairwise.groups import Entry, groups_of, n_pairs
 from rationale_rm.pairwise.records import PairwiseBatch, PlayedPair
 from rationale_rm.pairwise.tournament import Aggregation, Group, Result, Schedule
-from rationale_rm.rewards.ceiling import FEW, FailureCeiling
+from rationale_rm.rewards.ceiling import FEW, FailureCeiling, TooManyFailuresError
 
 MAX_FAILURE_RATE: Final = 0.05
 PRIOR_STD: Final = 5.0
@@ -29,16 +29,8 @@ TIE: Final = {"bradley_terry": 0.0, "mean_win": 0.5}
 """The score of responses that are all the same."""
 
 
-class ComparisonFailureError(RuntimeError):
-    """Too many comparisons of a batch got no answer; training on the rest would teach the outage."""
-
-    def __init__(self, message: str, batch: PairwiseBatch):
-        super().__init__(message)
-        self.batch = batch
-        """The scores all the same: NaN where nothing was answered."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.batch)
+class ComparisonFailureError(TooManyFailuresError[PairwiseBatch]):
+    """Too many comparisons of a batch got no answer."""
 
 
 class PairwiseReward:

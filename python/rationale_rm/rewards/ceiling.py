@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
+
+B = TypeVar("B")
 
 WINDOW: Final = 1000
 """Answers that the share of failures is taken over."""
 FEW: Final = 20
 """Answers that a smaller number counts as: one failure among the first two is no outage yet."""
+
+
+class TooManyFailuresError(RuntimeError, Generic[B]):
+    """A batch of which too much got no answer: training on the rest would teach the outage."""
+
+    def __init__(self, message: str, batch: B):
+        super().__init__(message)
+        self.batch = batch
+        """What is known all the same: NaN where nothing was answered."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.batch)
 
 
 class FailureCeiling:

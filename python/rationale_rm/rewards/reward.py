@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rationale_rm import _core as core
 from rationale_rm.judge import NO_REFERENCES, Judge, loop, match_results
+from rationale_rm.rewards.ceiling import TooManyFailuresError
 from rationale_rm.types import (
     REWARD_COLUMNS,
     VERDICT_TEXTS,
@@ -44,16 +45,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class JudgeFailureError(RuntimeError):
-    """Too many judge calls of a batch failed for good; training on the rest would teach the outage."""
-
-    def __init__(self, message: str, batch: RewardBatch):
-        super().__init__(message)
-        self.batch = batch
-        """The rewards all the same: NaN where no judge answered."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.batch)
+class JudgeFailureError(TooManyFailuresError[RewardBatch]):
+    """Too many judge calls of a batch failed for good."""
 
 
 class RationaleReward:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
 from rationale_rm._core import RationaleError
 from rationale_rm.extras import needs
@@ -90,7 +90,7 @@ class RewardSettings:
             self.limits()
         except ValueError as error:
             raise RationaleError(str(error)) from None
-        self.reward(_NoJudge())
+        self.reward(cast(Judge, None))  # which looks at the values, and not at the judge
 
     def __repr__(self) -> str:
         shown = {**self.to_mapping(), "judge": re.sub(r"//[^/@]*@", "//…@", self.judge)}
@@ -214,17 +214,6 @@ def open_judge(settings: RewardSettings) -> Judge:
         )
     except (CacheError, ValueError) as error:
         raise RationaleError(str(error)) from error
-
-
-class _NoJudge:
-    """Stands in while settings are checked."""
-
-    name = "none"
-    stand_in = None
-
-    async def match(self, requests: Any, *, on_result: Any = None) -> list[Any]:
-        """Is never asked."""
-        raise NotImplementedError
 
 
 def _object(text: str) -> Mapping[str, Any]:
