@@ -247,6 +247,17 @@ def test_a_knockout_halves_the_field(n):
     assert len(rows) == n - 1
 
 
+@pytest.mark.parametrize("n", [3, 5, 9, 17, 31])
+def test_nobody_sits_out_two_rounds_of_a_knockout_in_a_row(n):
+    for seed in range(20):
+        rounds, _ = play(n, "knockout", lambda i, j: float(i < j), seed=seed)
+        left, idle = set(range(n)), set()
+        for pairs, _ in rounds:
+            resting = left - {item for pair in pairs for item in pair}
+            assert not resting & idle
+            left, idle = left - {max(pair) for pair in pairs}, resting
+
+
 def test_the_anchor_is_named_or_drawn():
     ((pairs, _),) = play(6, "anchor", lambda i, j: 1.0, anchor=4)[0]
     assert [i for i, _ in pairs] == [4] * 5

@@ -4,8 +4,9 @@ use super::Comparison;
 
 /// The pairs of the round that is under way or comes next; none when one item is left.
 ///
-/// The bracket is the `drawn` order: neighbours meet, and the last of an odd number goes on without playing. After a
-/// tie, or where there is no answer, the one that stands first in the drawn order goes on.
+/// The bracket is the `drawn` order: neighbours meet. The last of an odd number goes on without playing, and stands first
+/// in the next round, so that none does so twice in a row. After a tie, or where there is no answer, the one that stands
+/// first in the bracket goes on.
 pub(super) fn round(drawn: &[usize], played: &[Comparison]) -> Vec<(usize, usize)> {
     let mut left = drawn.to_vec();
     while left.len() > 1 {
@@ -15,7 +16,7 @@ pub(super) fn round(drawn: &[usize], played: &[Comparison]) -> Vec<(usize, usize
             return pairs;
         };
         if left.len() % 2 == 1 {
-            winners.push(left[left.len() - 1]);
+            winners.insert(0, left[left.len() - 1]);
         }
         left = winners;
     }
