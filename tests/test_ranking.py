@@ -247,6 +247,16 @@ def test_a_knockout_halves_the_field(n):
     assert len(rows) == n - 1
 
 
+def test_swiss_pairs_by_weighted_strengths():
+    def pairs(weights):  # the most telling first
+        record = ([0, 4], [0, 0, 1, 2], [1, 2, 3, 3], [1.0, 0.0, 1.0, 1.0], [4])
+        return [column.tolist() for column in rm.next_pairs(*record, schedule="swiss", budgets=[6], weights=weights)]
+
+    assert pairs([1.0] * 4) == pairs(None)
+    assert pairs([0.001, 1000.0, 0.001, 0.001]) == [[0, 2], [3, 2], [0, 1]]
+    assert pairs([0.001, 0.001, 0.001, 1000.0]) == [[0, 2], [2, 3], [1, 0]]
+
+
 @pytest.mark.parametrize("n", [3, 5, 9, 17, 31])
 def test_nobody_sits_out_two_rounds_of_a_knockout_in_a_row(n):
     for seed in range(20):

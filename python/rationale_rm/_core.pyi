@@ -475,13 +475,14 @@ def next_pairs(
     n_items: ArrayLike,
     *,
     schedule: Literal["anchor", "round_robin", "swiss", "knockout"],
+    weights: ArrayLike | None = None,
     seeds: ArrayLike | None = None,
     budgets: ArrayLike | None = None,
     anchors: ArrayLike | None = None,
 ) -> tuple[_I64, _I64, _I64]:
     """The pairs to compare next in each of G tournaments: `row_offsets` (G + 1,), `first` and `second`.
 
-    The comparisons so far are given as to `bradley_terry`; no pair is named twice, answered or not. ``anchor`` and
+    The comparisons so far and their `weights` are given as to `bradley_terry`; no pair is named twice, answered or not. ``anchor`` and
     ``round_robin`` name all of their pairs at once, ``swiss`` and ``knockout`` those of a round, in which no item stands
     twice; a tournament that is over has none. `budgets` (G,) or one for all: the most comparisons, unanswered ones
     included; by default all of the schedule, and ceil(log2 n) + 1 rounds of ``swiss``. `seeds` (G,) decide what is

@@ -81,7 +81,7 @@ pub(super) fn mean_win(
 }
 
 #[pyfunction]
-#[pyo3(signature = (row_offsets, first, second, outcome, n_items, *, schedule, seeds = None, budgets = None, anchors = None))]
+#[pyo3(signature = (row_offsets, first, second, outcome, n_items, *, schedule, weights = None, seeds = None, budgets = None, anchors = None))]
 #[allow(clippy::too_many_arguments)] // the columns of one table
 pub(super) fn next_pairs(
     py: Python<'_>,
@@ -91,12 +91,13 @@ pub(super) fn next_pairs(
     outcome: &Bound<'_, PyAny>,
     n_items: &Bound<'_, PyAny>,
     schedule: &str,
+    weights: Option<&Bound<'_, PyAny>>,
     seeds: Option<&Bound<'_, PyAny>>,
     budgets: Option<&Bound<'_, PyAny>>,
     anchors: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(Integers, Integers, Integers)> {
     let schedule = schedule.parse()?;
-    let held = Held::new([row_offsets, first, second, outcome, n_items], None)?;
+    let held = Held::new([row_offsets, first, second, outcome, n_items], weights)?;
     let comparisons = held.comparisons()?;
     let n_groups = held.n_items.len();
     let seeds = seeds.map(|column| convert::integers(column, "seeds")).transpose()?;

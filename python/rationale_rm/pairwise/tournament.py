@@ -84,6 +84,7 @@ def next_pairs(
         *_columns(groups),
         np.array(n, dtype=np.int64),
         schedule=schedule,
+        weights=_weights(groups),
         seeds=np.array([group.seed for group in groups], dtype=np.int64),
         budgets=None if None in budgets else np.array(budgets, dtype=np.int64),
         anchors=np.array(anchors, dtype=np.int64) if named else None,
@@ -93,12 +94,16 @@ def next_pairs(
 def scores(groups: Sequence[Group], aggregation: Aggregation, prior_std: float) -> list[Floats]:
     """The score of each player of each group, NaN without an answered comparison."""
     n = np.array([len(group.players) for group in groups], dtype=np.int64)
-    weights = np.array([result.weight for group in groups for result in group.results], dtype=np.float64)
+    weights = _weights(groups)
     if aggregation == "mean_win":
         flat = core.mean_win(*_columns(groups), n, weights=weights)
     else:
         flat = core.bradley_terry(*_columns(groups), n, weights=weights, prior_std=prior_std)
     return np.split(flat, np.cumsum(n)[:-1]) if len(groups) else []
+
+
+def _weights(groups: Sequence[Group]) -> Floats:
+    return np.array([result.weight for group in groups for result in group.results], dtype=np.float64)
 
 
 def _columns(groups: Sequence[Group]) -> tuple[Any, Any, Any, Any]:
