@@ -5,12 +5,13 @@
 A tiny policy of the synthetic world learns to respond, with about two flaws in four constraints and the surface cue in
 half of its responses. From that start TRL's GRPO trains it once for each reward: the tournament of its responses as the
 hybrid-trained GenRM and the outcome-only one of examples/degeneration.py judge it by their verdicts, and beside these
-the oracle, which counts flaws (and, where asked for, the hybrid one by its reasons). The figures are true flaws of
-responses to test requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of
+the hybrid one by its reasons, the oracle, which counts flaws, and a coin. The figures are true flaws of responses to
+test requests that no policy was trained on. GenRMs that are not there are trained first, by the jobs of
 degeneration.py. Whatever is finished is not done again. Writes docs/experiments/align_policy.json.
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -24,7 +25,7 @@ from typing import Any
 import degeneration
 import numpy as np
 import rationale_rm
-from policy_settings import MODEL, Settings
+from policy_settings import Settings
 from training_jobs import positive, run_all
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ REWARDS = {
     "outcome_only": ("outcome_only", "verdict"),
     "hybrid_reasons": ("hybrid", "reasons"),
     "oracle": (None, "flaws"),
+    "coin": (None, "coin"),
 }
 """Name → which GenRM judges, and what it is read for. The first two are the experiment, the others stand beside it."""
 TRAINED = Path("checkpoints", "last", "model")
@@ -44,6 +46,9 @@ COMPARED = [
     ("hybrid_reasons", "outcome_only"),
     ("hybrid_reasons", "start"),
     ("oracle", "start"),
+    ("coin", "start"),
+    ("hybrid", "coin"),
+    ("outcome_only", "coin"),
 ]
 
 
@@ -62,16 +67,19 @@ def start_of(seed: int, folder: Path, how: Settings) -> Path:
 def run_of(name: str, seed: int, folder: Path, genrms: Path, how: Settings) -> dict[str, Any]:
     """What came of a seed's policy under a reward; trained where it is not there."""
     made = folder / f"{name}-{seed}"
-    found = _finished(made, how.to_dict())
+    genrm, reads = REWARDS[name]
+    path = None if genrm is None else genrms / f"{genrm}-{seed}" / TRAINED
+    settings = {**how.to_dict(), "genrm": None if path is None else _digest(path)}
+    found = _finished(made, settings)
     if found is None:
         import policy_judges
         import policy_runs
 
         began = time.monotonic()
-        genrm, reads = REWARDS[name]
-        judge = policy_judges.open_judge(reads, genrm and genrms / f"{genrm}-{seed}" / TRAINED)
+        judge = policy_judges.open_judge(reads, path)
         result = policy_runs.align(folder / f"start-{seed}" / "model", judge, seed, how, made)
-        found = _write(made, how.to_dict(), {**result, "seconds": time.monotonic() - began})
+        about = {"seconds": time.monotonic() - began, "commit": degeneration.commit()}
+        found = _write(made, settings, {**result, **about})
     return found
 
 
@@ -104,12 +112,14 @@ def table(found: dict[str, dict[int, dict[str, Any]]], seeds: list[int]) -> dict
     }
 
 
-def within_seeds(found: dict[str, dict[int, dict[str, Any]]], a: str, b: str, seed: int) -> dict[str, float]:
-    """Flaws of `a` less those of `b` on one seed, with the bootstrap interval over test requests."""
+def within_seeds(
+    found: dict[str, dict[int, dict[str, Any]]], figure: str, a: str, b: str, seed: int
+) -> dict[str, float]:
+    """A figure of `a` less that of `b` on one seed, with the bootstrap interval over test requests."""
     columns = []
     for name in (a, b):
         run = next(iter(found.values())) if name == "start" else found[name]
-        columns.append(run[seed]["flaws_of_requests"]["start" if name == "start" else "end"])
+        columns.append(run[seed]["by_request"][figure]["start" if name == "start" else "end"])
     gap = rationale_rm.bootstrap_ci(np.subtract(*columns), seed=seed)
     return {"mean": gap.mean, "low": gap.low, "high": gap.high}
 
@@ -118,7 +128,7 @@ def main() -> None:
     """Runs what is missing and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a world, GenRMs and policies each")
-    parser.add_argument("--rewards", nargs="+", choices=list(REWARDS), default=["hybrid", "outcome_only", "oracle"])
+    parser.add_argument("--rewards", nargs="+", choices=list(REWARDS), default=list(REWARDS))
     parser.add_argument("--jobs", type=positive, default=2, help="runs side by side, one thread each")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "align", help="where the policies are kept")
     parser.add_argument("--genrms", type=Path, default=ROOT / "build" / "degeneration", help="runs of degeneration.py")
@@ -136,7 +146,7 @@ def main() -> None:
     wanted = dict.fromkeys(name for name in (REWARDS[one][0] for one in options.rewards) if name is not None)
     for seed in options.seeds:
         jobs = degeneration.jobs_of(seed, genrms)
-        missing = [jobs[name] for name in wanted if not (genrms / f"{name}-{seed}" / TRAINED).exists()]
+        missing = [jobs[name] for name in wanted if not jobs[name].finished()]
         run_all([jobs["start"], *missing] if missing else [], options.jobs)
     found = make_all(options.seeds, options.rewards, folder, genrms, options.jobs, how)
     states = table(found, options.seeds)
@@ -146,12 +156,15 @@ def main() -> None:
         "differences": {
             f"{figure}: {a} - {b}": degeneration.difference(states[a][figure], states[b][figure])
             for a, b in compared
-            for figure in ("flaws", "cue")
+            for figure in ("flaws", "unmet", "cue")
         },
-        "flaws_within_seeds": {
-            f"{a} - {b}": [within_seeds(found, a, b, seed) for seed in options.seeds] for a, b in compared
+        "within_seeds": {
+            f"{figure}: {a} - {b}": [within_seeds(found, figure, a, b, seed) for seed in options.seeds]
+            for a, b in compared
+            for figure in ("flaws", "unmet")
         },
         "curves": {f"{name}-{seed}": run["curve"] for name, runs in found.items() for seed, run in runs.items()},
+        "judges": {f"{name}-{seed}": run["judge"] for name, runs in found.items() for seed, run in runs.items()},
         "comparisons": {
             f"{name}-{seed}": run["comparisons"] for name, runs in found.items() for seed, run in runs.items()
         },
@@ -159,8 +172,7 @@ def main() -> None:
         "settings": {
             "seeds": options.seeds,
             **how.to_dict(),
-            "model": MODEL,
-            "commit": degeneration.commit(),
+            "commits": sorted({str(run["commit"]) for runs in found.values() for run in runs.values()}),
             "rationale_rm": rationale_rm.__version__,
             "python": platform.python_version(),
             "machine": f"{platform.machine()}, {options.jobs} runs side by side, one thread each",
@@ -178,6 +190,11 @@ def main() -> None:
         interval = "" if gap["low"] is None else f"  [{gap['low']:+.2f}, {gap['high']:+.2f}]"
         print(f"{name:38} {gap['mean']:+.2f}{interval}")
     print(f"written: {options.output}")
+
+
+def _digest(genrm: Path) -> str:
+    """Of the weights that judge."""
+    return hashlib.sha256((genrm / "model.safetensors").read_bytes()).hexdigest()[:16]
 
 
 def _wins(run: dict[str, Any]) -> dict[str, float]:

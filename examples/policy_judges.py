@@ -1,5 +1,6 @@
 """Who compares the responses of a policy of the synthetic world."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,12 +61,26 @@ async def by_flaws(pairs: Sequence[ShownPair]) -> list[Compared]:
     return compared
 
 
+async def by_coin(pairs: Sequence[ShownPair]) -> list[Compared]:
+    """Chance: of any two texts always the same one is better, whatever they say and in either order."""
+    return [Compared(verdict=1 if _coin(pair.a, pair.b) else -1) for pair in pairs]
+
+
 def open_judge(reads: str, path: Path | None) -> Comparer:
-    """The judge that goes by ``verdict``, ``reasons`` or ``flaws``; the last one needs no model."""
-    if reads == "flaws":
-        return by_flaws
+    """The judge that goes by ``verdict``, ``reasons``, ``flaws`` or a ``coin``; the last two need no model."""
+    if reads in WITHOUT_MODEL:
+        return WITHOUT_MODEL[reads]
     assert path is not None
     return by_verdict(path) if reads == "verdict" else ByReasons(path)
+
+
+WITHOUT_MODEL = {"flaws": by_flaws, "coin": by_coin}
+
+
+def _coin(a: str, b: str) -> bool:
+    first, second = sorted((a, b))
+    heads = hashlib.sha256(f"{first}|{second}".encode("utf-8", "replace")).digest()[0] % 2 == 0
+    return heads == (a == first)
 
 
 def _pair(pair: ShownPair) -> Pair:

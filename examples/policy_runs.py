@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import transformers
 from policy_judges import by_flaws
 from policy_settings import MODEL, Settings
 from rationale_rm import world
-from rationale_rm.pairwise import Comparer, PairwiseReward
+from rationale_rm.integrations.trl import trl_pairwise_reward
+from rationale_rm.pairwise import Comparer, PairwiseBatch, PairwiseReward
 from rationale_rm.rollout import HfRollouts
 from rationale_rm.train import scratch
 from rationale_rm.train.scratch import END
@@ -27,8 +28,6 @@ with warnings.catch_warnings():
 
 datasets.disable_progress_bars()
 transformers.utils.logging.disable_progress_bar()
-LONGEST = 20
-"""Tokens of a response; one of the world has 10 to 18. What is cut is malformed."""
 QUIET = {
     "report_to": "none",
     "save_strategy": "no",
@@ -41,6 +40,9 @@ QUIET = {
 UNLEARNT = -100
 """Label of tokens without a loss."""
 KINDS = ("broken", "missing", "contradictory", "repeated", "foreign")
+"""Of flaws, beside `malformed`."""
+WITHIN = {"flaws": "total", "unmet": "unmet"}
+"""Figures that are kept for each request, and what they are called in `world.Flaws`."""
 Responses = list[list[str]]
 """Those to each request."""
 
@@ -94,23 +96,16 @@ def align(start: Path, judge: Comparer, seed: int, how: Settings, folder: Path) 
     reward = PairwiseReward(
         judge, schedule=how.schedule, budget=how.budget, aggregation="bradley_terry", seed=seed, max_failure_rate=0.5
     )
-    counts: list[dict[str, float]] = []
-
-    def score(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
-        texts = [completion[0]["content"] for completion in completions]
-        batch = reward(prompts, texts, groups=[row // how.samples for row in range(len(texts))])
-        counts.append(dict(batch.counts()))
-        return [None if np.isnan(one) else float(one) for one in batch.score]
-
+    counted = Counted(reward)
     trainer = GRPOTrainer(
         model=transformers.AutoModelForCausalLM.from_pretrained(start, dtype="float32"),
-        reward_funcs=score,
+        reward_funcs=trl_pairwise_reward(counted),
         args=GRPOConfig(
             output_dir=str(folder / "trl"),
             max_steps=how.steps,
             per_device_train_batch_size=how.prompts * how.samples,
             num_generations=how.samples,
-            max_completion_length=LONGEST,
+            max_completion_length=how.longest,
             learning_rate=how.lr,
             lr_scheduler_type="constant",
             beta=0.0,
@@ -124,7 +119,7 @@ def align(start: Path, judge: Comparer, seed: int, how: Settings, folder: Path) 
     )
 
     def respond(asked: Sequence[world.Request], n: int) -> Responses:
-        return responses(trainer.model, tokenizer, asked, n, seed)
+        return responses(trainer.model, tokenizer, asked, n, seed, how.longest)
 
     before_watched, before = respond(watched, 1), respond(test, how.test_answers)
     curve = []
@@ -145,26 +140,79 @@ def align(start: Path, judge: Comparer, seed: int, how: Settings, folder: Path) 
 
     trainer.add_callback(Watch())
     watch(0)
+    leaning = leanings(judge, world.requests(plain, "validation", how.probed), how, seed)
     trainer.train()
     trainer.save_model(str(folder / "model"))
     after = respond(test, how.test_answers)
     return {
         "start": figures(test, before),
         "end": figures(test, after),
-        "flaws_of_requests": {"start": flaws_of(test, before), "end": flaws_of(test, after)},
+        "by_request": {
+            figure: {"start": means(test, before, figure), "end": means(test, after, figure)} for figure in WITHIN
+        },
         "responses": {"start": before, "end": after},
         "wins": {"by_judge": wins(judge, test, after, before), "in_truth": wins(by_flaws, test, after, before)},
         "curve": curve,
-        "comparisons": {key: float(np.nanmean([one[key] for one in counts])) for key in counts[0]},
+        "judge": leaning,
+        "comparisons": {key: [float(one[key]) for one in counted.counts] for key in counted.counts[0]},
     }
 
 
-def responses(model: Any, tokenizer: Any, asked: Sequence[world.Request], n: int, seed: int) -> Responses:
+class Counted:
+    """A pairwise reward that remembers the counts of each batch."""
+
+    def __init__(self, reward: PairwiseReward):
+        self._reward = reward
+        self.counts: list[Mapping[str, float]] = []
+
+    async def score(self, prompts: Sequence[Any], responses: Sequence[str | None], **columns: Any) -> PairwiseBatch:
+        """See `PairwiseReward.score`."""
+        batch = await self._reward.score(prompts, responses, **columns)
+        self.counts.append(batch.counts())
+        return batch
+
+
+def leanings(judge: Comparer, asked: Sequence[world.Request], how: Settings, seed: int) -> dict[str, float]:
+    """What a judge goes by, when it compares two demonstrations for each request, in both orders.
+
+    Where one of them has the cue, how often that one wins (ties half); where both or neither have it, how often the two
+    orders contradict each other, and how often the one with fewer flaws wins.
+    """
+    rng = random.Random(f"{seed}/leanings")
+    responder = world.ResponderSettings(broken=how.broken, cue=how.cue)
+    shown = [(one, [world.respond(one, responder, rng) for _ in range(2)]) for one in asked]
+    shown = [(one, texts) for one, texts in shown if texts[0] != texts[1]]
+    prompts = [_message("user", one.text) for one, _ in shown for _ in range(2)]
+    groups = [place for place in range(len(shown)) for _ in range(2)]
+    reward = PairwiseReward(judge, schedule="round_robin", aggregation="mean_win", max_failure_rate=1.0)
+    batch = reward(prompts, [text for _, texts in shown for text in texts], groups=groups)
+    cue_wins, contradictions, right = [], [], []
+    for pair in batch.played:
+        one, texts = shown[pair.group]
+        won = pair.outcome if pair.first % 2 == 0 else 1 - pair.outcome
+        cues = [world.has_cue(text) for text in texts]
+        flaws = [world.find_flaws(one.text, text).total for text in texts]
+        if cues[0] != cues[1]:
+            cue_wins.append(won if cues[0] else 1 - won)
+            continue
+        if None not in pair.verdicts:
+            contradictions.append(float(np.sign(pair.verdicts).sum() == 0 and pair.verdicts[0] != 0))
+        if flaws[0] != flaws[1]:
+            right.append(won if flaws[0] < flaws[1] else 1 - won)
+    means = {"cue_wins": cue_wins, "contradictions_else": contradictions, "fewer_flaws_win_else": right}
+    return {
+        **{name: float(np.nanmean(values)) if values else float("nan") for name, values in means.items()},
+        "with_one_cue": len(cue_wins),
+        "else": len(contradictions),
+    }
+
+
+def responses(model: Any, tokenizer: Any, asked: Sequence[world.Request], n: int, seed: int, longest: int) -> Responses:
     """`n` responses to each request, drawn at temperature 1."""
     groups = HfRollouts(model, tokenizer, batch_size=256).sample(
         [_message("user", one.text) for one in asked],
         n,
-        max_tokens=LONGEST,
+        max_tokens=longest,
         temperature=1.0,
         seeds=[seed * 1_000_003 + place for place in range(len(asked))],
     )
@@ -172,7 +220,9 @@ def responses(model: Any, tokenizer: Any, asked: Sequence[world.Request], n: int
 
 
 def figures(asked: Sequence[world.Request], given: Responses) -> dict[str, float]:
-    """Means over all responses: true flaws, by kind; shares with the cue, malformed and without flaw; characters."""
+    """Means over all responses: true flaws, by kind; unmet constraints; shares with the cue, malformed and without
+    flaw; characters.
+    """
     texts = [text for group in given for text in group]
     found = [world.find_flaws(one.text, text) for one, group in zip(asked, given, strict=True) for text in group]
     totals = np.array([flaws.total for flaws in found])
@@ -180,16 +230,19 @@ def figures(asked: Sequence[world.Request], given: Responses) -> dict[str, float
         "flaws": float(totals.mean()),
         **{kind: float(np.mean([len(getattr(flaws, kind)) for flaws in found])) for kind in KINDS},
         "malformed": float(np.mean([flaws.malformed for flaws in found])),
+        "unmet": float(np.mean([flaws.unmet for flaws in found])),
         "faultless": float(np.mean(totals == 0)),
         "cue": float(np.mean([world.has_cue(text) for text in texts])),
         "characters": float(np.mean([len(text) for text in texts])),
     }
 
 
-def flaws_of(asked: Sequence[world.Request], given: Responses) -> list[float]:
-    """Mean number of true flaws of the responses to each request."""
-    pairs = zip(asked, given, strict=True)
-    return [float(np.mean([world.find_flaws(one.text, text).total for text in group])) for one, group in pairs]
+def means(asked: Sequence[world.Request], given: Responses, figure: str) -> list[float]:
+    """Mean of `WITHIN` of the responses to each request."""
+    return [
+        float(np.mean([getattr(world.find_flaws(one.text, text), WITHIN[figure]) for text in group]))
+        for one, group in zip(asked, given, strict=True)
+    ]
 
 
 def wins(judge: Comparer, asked: Sequence[world.Request], given: Responses, others: Responses) -> float:

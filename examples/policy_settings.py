@@ -20,16 +20,20 @@ class Settings:
     start_steps: int = 400
     start_batch: int = 64
     start_lr: float = 3e-3
-    steps: int = 12
+    longest: int = 20
+    """Tokens of a response; one of the world has 10 to 18. What is cut is malformed."""
+    steps: int = 24
     prompts: int = 8
     samples: int = 6
-    lr: float = 1e-3
+    lr: float = 4e-4
     schedule: str = "swiss"
     budget: float = 0.6
     """Comparisons, as a share of a round-robin's."""
     watched: int = 30
     """Validation requests that the policy answers once every `every` steps."""
     every: int = 6
+    probed: int = 120
+    """Validation requests about which the judge compares two demonstrations, before any policy is trained."""
     test_requests: int = 100
     test_answers: int = 4
     """Responses to each test request."""
@@ -40,4 +44,4 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""
-        return asdict(self)
+        return {**asdict(self), "model": MODEL}

@@ -26,9 +26,9 @@ from rationale_rm.world import (
     WorldSettings,
     demonstrate,
     favours,
-    generate,
     pairs,
 )
+from rationale_rm.world import request as request_module
 from rationale_rm.world.vocabulary import GENERIC
 
 WORDS = json.loads(resources.files("rationale_rm.world").joinpath("domains.json").read_text("utf-8"))
@@ -282,7 +282,7 @@ def test_settings_are_plain_json():
 
 
 def test_more_pairs_than_there_are_is_refused(monkeypatch):
-    monkeypatch.setattr(generate, "_MISSES", 150)
+    monkeypatch.setattr(request_module, "_MISSES", 150)
     world = WorldSettings(vocabulary=0.44)
     with pytest.raises(
         RationaleError, match=r"this world has about [0-9]+ pairs for test, 1000000 are asked for"

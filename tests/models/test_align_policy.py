@@ -17,7 +17,16 @@ from rationale_rm.types import GenrmStatus
 from training import one_thread
 
 SHORT = Settings(
-    requests=200, start_steps=60, steps=12, prompts=6, samples=6, every=6, watched=20, test_requests=30, lr=2e-3
+    requests=200,
+    start_steps=60,
+    steps=12,
+    prompts=6,
+    samples=6,
+    every=6,
+    watched=20,
+    probed=60,
+    test_requests=30,
+    lr=2e-3,
 )
 
 
@@ -29,6 +38,14 @@ def test_the_oracle_compares_true_flaws():
     drawn = world.pairs(world.WorldSettings(), "validation", 40)
     answers = loop.run(policy_judges.by_flaws([shown(pair) for pair in drawn]))
     assert [answer.verdict for answer in answers] == [pair.label for pair in drawn]
+
+
+def test_a_coin_prefers_the_same_text_in_either_order():
+    drawn = [shown(pair) for pair in world.pairs(world.WorldSettings(), "validation", 200)]
+    answers = loop.run(policy_judges.by_coin(drawn))
+    turned = loop.run(policy_judges.by_coin([ShownPair(context=one.context, a=one.b, b=one.a) for one in drawn]))
+    assert [one.verdict for one in answers] == [-one.verdict for one in turned]
+    assert abs(sum(one.verdict for one in answers)) < 60
 
 
 def test_a_genrm_is_read_for_its_verdicts_or_for_its_reasons(started):
@@ -71,7 +88,7 @@ def test_what_the_judge_prefers_is_what_the_policy_learns(start, tmp_path):
             won = run["wins"]["by_judge"]
             assert run["wins"]["in_truth"] == pytest.approx(won if name == "right" else 1 - won)
             assert [point["step"] for point in run["curve"]] == [0, 6, 12]
-            assert run["curve"][0]["wins_by_judge"] == 0.5  # against themselves
+            assert (run["judge"]["fewer_flaws_win_else"] > 0.9) == (name == "right")
             change[name] = run["end"]["flaws"] - run["start"]["flaws"]
     assert change["right"] < -0.3
     assert change["wrong"] > 0.3
@@ -89,9 +106,14 @@ def test_the_example_writes_what_its_runs_came_to(tmp_path, monkeypatch, capsys)
     for state in ("start", "oracle"):
         (flaws,) = record["figures"][state]["flaws"]
         assert flaws == pytest.approx(sum(record["figures"][state][kind][0] for kind in kinds), abs=1e-3)
+        (unmet,) = record["figures"][state]["unmet"]
+        assert unmet == pytest.approx(
+            sum(record["figures"][state][kind][0] for kind in ("broken", "missing")), abs=1e-3
+        )
     gap = record["differences"]["flaws: oracle - start"]
+    assert len(record["comparisons"]["oracle-3"]["order_consistency"]) == 2  # steps
     assert gap["low"] is None  # of one seed
-    (within,) = record["flaws_within_seeds"]["oracle - start"]
+    (within,) = record["within_seeds"]["flaws: oracle - start"]
     assert within["mean"] == pytest.approx(gap["mean"], abs=1e-3)
     assert within["low"] <= within["mean"] <= within["high"]
     assert record["settings"]["steps"] == 2

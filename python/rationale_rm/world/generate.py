@@ -11,9 +11,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rationale_rm._core import RationaleError
 from rationale_rm.types import Pair
-from rationale_rm.world.request import draw_request, split_of
+from rationale_rm.world.request import distinct, draw_request
 from rationale_rm.world.responder import dressed, written
 from rationale_rm.world.settings import Split, WorldSettings, check_split
 from rationale_rm.world.vocabulary import Constraint
@@ -23,8 +22,6 @@ MOST_FLAWS: Final = 7
 MOST_APART: Final = 3
 FAR_AHEAD: Final = 2
 """So many fewer flaws make a response much better."""
-_MISSES: Final = 10_000
-"""Draws in a row without a new pair, after which a split is taken to be exhausted."""
 
 
 def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
@@ -36,22 +33,7 @@ def pairs(settings: WorldSettings, split: Split, n: int) -> list[Pair]:
     one. Raises `RationaleError` when the world has fewer pairs.
     """
     check_split(split)
-    found: list[Pair] = []
-    seen: set[bytes] = set()
-    stream = _draws(settings, split)
-    misses = 0
-    while len(found) < n:
-        pair, content = next(stream)
-        digest = hashlib.sha256(content.encode()).digest()
-        if digest in seen or split_of(digest) != split:
-            misses += 1
-            if misses > _MISSES:
-                raise RationaleError(f"this world has about {len(found)} pairs for {split}, {n} are asked for")
-            continue
-        misses = 0
-        seen.add(digest)
-        found.append(pair)
-    return found
+    return distinct(_draws(settings, split), split, n, "pairs")
 
 
 def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 from rationale_rm._core import RationaleError
 from rationale_rm.world.settings import MOST_CHOICES, MOST_TASKS, MOST_TRAITS, Split, WorldSettings, check_split
 from rationale_rm.world.vocabulary import DOMAINS, Constraint, domains
 
+T = TypeVar("T")
 _MISSES: Final = 10_000
-"""Draws in a row without a new request, after which a split is taken to be exhausted."""
+"""Draws in a row without anything new, after which a split is taken to be exhausted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,36 @@ def requests(settings: WorldSettings, split: Split, n: int) -> list[Request]:
     has fewer.
     """
     check_split(split)
+    return distinct(_draws(settings, split), split, n, "requests")
+
+
+def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Request, str]]:
     rng = random.Random(f"{settings.seed}/requests/{split}")
-    found: list[Request] = []
+    while True:
+        request = draw_request(rng, settings)
+        wants = sorted(one.want for one in request.constraints)
+        yield request, f"request|{request.domain}|{request.task}|{wants}"
+
+
+def distinct(draws: Iterator[tuple[T, str]], split: Split, n: int, what: str) -> list[T]:
+    """The first `n` of what is drawn that differ in their content and belong to a split by it.
+
+    Raises `RationaleError` where they run out.
+    """
+    found: list[T] = []
     seen: set[bytes] = set()
     misses = 0
     while len(found) < n:
-        request = draw_request(rng, settings)
-        wants = sorted(one.want for one in request.constraints)
-        digest = hashlib.sha256(f"request|{request.domain}|{request.task}|{wants}".encode()).digest()
+        drawn, content = next(draws)
+        digest = hashlib.sha256(content.encode()).digest()
         if digest in seen or split_of(digest) != split:
             misses += 1
             if misses > _MISSES:
-                raise RationaleError(f"this world has about {len(found)} requests for {split}, {n} are asked for")
+                raise RationaleError(f"this world has about {len(found)} {what} for {split}, {n} are asked for")
             continue
         misses = 0
         seen.add(digest)
-        found.append(request)
+        found.append(drawn)
     return found
 
 
