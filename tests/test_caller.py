@@ -35,6 +35,18 @@ def failing(cause=faults.SERVER_ERROR, **more):
     return answer
 
 
+def test_a_lone_question_takes_one_worker():
+    """Trainers that ask for one answer a call have hundreds under way, each with a concurrency of its own."""
+
+    async def tasks(*_):
+        found.append(len(asyncio.all_tasks()))
+        return "fine"
+
+    found = []
+    asked(Caller(LocalClient(tasks), limits=Limits(concurrency=64)), [question()])
+    assert found[0] < 10
+
+
 # Every question ends, once.
 
 

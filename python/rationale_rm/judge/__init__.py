@@ -5,7 +5,7 @@ through: `OpenAIClient` for servers, `EngineClient` for a model in this process.
 them of a text such as ``openai:NAME@URL``.
 """
 
-from rationale_rm.judge.answers import NO_REFERENCES, match_results, read_samples
+from rationale_rm.judge.answers import NO_REFERENCES, match_cells, match_results, read_samples
 from rationale_rm.judge.cache import Cache, CacheError
 from rationale_rm.judge.caller import Answer, Caller, Question
 from rationale_rm.judge.client import Client
@@ -35,6 +35,7 @@ __all__ = [
     "Question",
     "Usage",
     "find_price",
+    "match_cells",
     "match_results",
     "read_samples",
 ]

@@ -68,12 +68,24 @@ def match_results(
     top_k: int | None = None,
 ) -> core.MatchBatch:
     """The one-to-one matching (Eq. 1) of each result; all of them must be answered."""
-    flat = [entry for result in results for entry in result.entries]
+    return match_cells([result.entries for result in results], n_references, n_reasons, policy=policy, top_k=top_k)
+
+
+def match_cells(
+    rows: Sequence[Sequence[Entry]],
+    n_references: Sequence[int],
+    n_reasons: Sequence[int],
+    *,
+    policy: MatchPolicy = "one_to_one",
+    top_k: int | None = None,
+) -> core.MatchBatch:
+    """The one-to-one matching (Eq. 1) of the judged cells of each row."""
+    flat = [cell for row in rows for cell in row]
     return core.match_sparse(
-        np.cumsum([0, *(len(result.entries) for result in results)], dtype=np.int64),
-        np.array([entry[0] for entry in flat], dtype=np.int32),
-        np.array([entry[1] for entry in flat], dtype=np.int32),
-        np.array([entry[2] for entry in flat], dtype=np.float64),
+        np.cumsum([0, *map(len, rows)], dtype=np.int64),
+        np.array([cell[0] for cell in flat], dtype=np.int32),
+        np.array([cell[1] for cell in flat], dtype=np.int32),
+        np.array([cell[2] for cell in flat], dtype=np.float64),
         np.array(n_references, dtype=np.int32),
         np.array(n_reasons, dtype=np.int32),
         policy=policy,

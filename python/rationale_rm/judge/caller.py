@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import logging
 import re
@@ -103,12 +104,14 @@ class Caller:
         budget = self.limits.batch_budget
         ends = float("inf") if budget is None else time.monotonic() + budget
         numbered = enumerate(questions)
+        first = list(itertools.islice(numbered, self.limits.concurrency))  # one each: a lone question takes one worker
+        waiting = itertools.chain(first, numbered)
         stopped = False
 
         async def work() -> None:
             nonlocal stopped
             try:
-                for number, question in numbered:
+                for number, question in waiting:
                     answer = await self._answer(question, ends)
                     if stopped:  # by another worker; the cancellation comes later, or is lost as the answer came first
                         break
@@ -117,7 +120,7 @@ class Caller:
                 stopped = True
                 raise
 
-        workers = [asyncio.ensure_future(work()) for _ in range(self.limits.concurrency)]
+        workers = [asyncio.ensure_future(work()) for _ in first]
         try:
             await asyncio.gather(*workers)
         finally:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rationale_rm import _core as core
-from rationale_rm.judge import NO_REFERENCES, Judge, read_samples
+from rationale_rm.judge import NO_REFERENCES, Judge, match_cells, read_samples
 from rationale_rm.server.codec import not_unicode
 from rationale_rm.types import Entry, MatchRequest, MetaJudgeStatus
 
@@ -45,21 +45,11 @@ class Matched:
         return _by_row(batch.row_offsets, batch.reference, batch.reason, batch.score, self.errors)
 
 
-def match_cells(
+def from_cells(
     cells: Cells, errors: list[str | None], references: Sequence[int], reasons: Sequence[int], top_k: int | None
 ) -> Matched:
     """Matches the cells of each row; a row without any has its cause in `errors`."""
-    held = [row or () for row in cells]
-    flat = [cell for row in held for cell in row]
-    matches = core.match_sparse(
-        np.cumsum([0, *map(len, held)], dtype=np.int64),
-        np.array([cell[0] for cell in flat], dtype=np.int32),
-        np.array([cell[1] for cell in flat], dtype=np.int32),
-        np.array([cell[2] for cell in flat], dtype=np.float64),
-        np.asarray(references, dtype=np.int32),
-        np.asarray(reasons, dtype=np.int32),
-        top_k=top_k,
-    )
+    matches = match_cells([row or () for row in cells], references, reasons, top_k=top_k)
     return Matched(matches, errors, _settled(references, reasons), lambda: cells)
 
 
@@ -78,7 +68,7 @@ def from_transcripts(
             fault = _malformed(int(statuses[0])) if statuses else NO_ANSWER
         cells.append(entries if fault is None else None)
         errors.append(fault)
-    return match_cells(cells, errors, references, reasons, top_k)
+    return from_cells(cells, errors, references, reasons, top_k)
 
 
 def _from_single(texts: Sequence[str], references: Sequence[int], reasons: Sequence[int], top_k: int | None) -> Matched:
@@ -112,7 +102,7 @@ def from_entries(recorded: Cells, references: Sequence[int], reasons: Sequence[i
             fault = _malformed(MetaJudgeStatus.REASON_OUT_OF_RANGE)
         cells.append((entries or ()) if fault is None else None)
         errors.append(fault)
-    return match_cells(cells, errors, references, reasons, top_k)
+    return from_cells(cells, errors, references, reasons, top_k)
 
 
 def _malformed(status: int) -> str:
@@ -169,4 +159,4 @@ async def from_judge(
                 cells[row] = result.entries
             else:
                 errors[row] = result.error or "the judge gave no readable answer"
-    return match_cells(cells, errors, [len(texts) for texts in references], [len(texts) for texts in cut], None)
+    return from_cells(cells, errors, [len(texts) for texts in references], [len(texts) for texts in cut], None)
