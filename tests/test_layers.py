@@ -10,13 +10,14 @@ import rationale_rm
 
 PACKAGE = Path(rationale_rm.__file__).parent
 # The table of docs/architecture.md: part → the parts that it may import.
-BASE = {"_core", "types", "extras", "prompts", "engine"}
+BASE = {"_core", "types", "documents", "extras", "prompts", "engine"}
 FIRST = {"data", "judge", "atomize", "rollout", "grpo", "world"}
 SECOND = {"rewards", "metrics", "critique"}
 THIRD = {"train", "evals", "integrations", "pairwise", "server", "analysis"}
 ALLOWED = {
     "_core": set(),
     "types": set(),
+    "documents": {"types"},
     "extras": {"_core"},
     "prompts": BASE,
     "engine": BASE,
@@ -25,7 +26,7 @@ ALLOWED = {
     **{part: BASE | FIRST for part in SECOND},
     **{part: BASE | FIRST | SECOND for part in THIRD},
     "server": BASE | FIRST | SECOND | {"integrations"},  # it speaks OpenRLHF's protocol
-    "report": {"types"},
+    "report": {"types", "documents", "extras"},
     "cli": BASE | FIRST | SECOND | THIRD | {"report", ""},
     "": BASE | {"judge", "rewards"},  # rationale_rm/__init__.py, which gives the public names
     "__main__": {"cli"},

@@ -142,7 +142,7 @@ class Record:
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
         """Turns the JSON value of one field back into the field's type."""
-        return _tuples(value)
+        return tuples(value)
 
 
 def _plain(value: Any) -> Any:
@@ -163,8 +163,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """The value with every list made a tuple, in lists too."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +216,7 @@ class ModelAnswer(Record):
     def _read(cls, name: str, value: Any) -> Any:
         if name == "judge" and value is not None:
             return JudgeAnswer.from_dict(value)
-        return _tuples(value)
+        return tuples(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +254,7 @@ class Pair(Record):
     def _read(cls, name: str, value: Any) -> Any:
         if name == "models":
             return {model: ModelAnswer.from_dict(answer) for model, answer in value.items()}
-        return value if name == "extra" else _tuples(value)
+        return value if name == "extra" else tuples(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +281,7 @@ class Critique(Record):
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
-        return _status(GenrmStatus, value) if name == "status" and value is not None else _tuples(value)
+        return _status(GenrmStatus, value) if name == "status" and value is not None else tuples(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +323,7 @@ class MatchResult(Record):
     def _read(cls, name: str, value: Any) -> Any:
         if name == "statuses":
             return tuple(_status(MetaJudgeStatus, item) for item in value)
-        return _tuples(value)
+        return tuples(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -398,7 +399,7 @@ class RewardBatch(Record):
     def _read(cls, name: str, value: Any) -> Any:
         dtype = REWARD_COLUMNS.get(name)
         if dtype is None:
-            return _tuples(value)
+            return tuples(value)
         return np.array([np.nan if item is None else item for item in value], dtype=dtype)
 
 
