@@ -75,7 +75,7 @@ demo: setup-models ## Train a judge from nothing, on outcomes alone and with the
 experiment: setup-models ## Three seeds under each reward (about 50 minutes); writes docs/experiments/degeneration.json
 	@$(MODELS_BIN)/python examples/degeneration.py
 
-align: setup-models ## Policies under the GenRMs of `make experiment` (which it trains where they are missing); writes docs/experiments/align_policy.json (10 to 30 minutes)
+align: setup-models ## Policies under the GenRMs of `make experiment` (which it trains where they are missing); writes docs/experiments/align_policy.json (10 minutes)
 	@$(MODELS_BIN)/python examples/align_policy.py
 
 demo-score: setup ## Score a careful and a shallow judge of equal outcome accuracy, and compare them
