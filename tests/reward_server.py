@@ -25,6 +25,14 @@ sys.exit(serve(ServerSettings(port=0, **json.loads(sys.argv[1])), RewardSettings
 """
 
 
+GOOD = json.dumps({"references": [["a rule"]], "reasons": [["the rule"]]}).encode()
+"""A body that ``/v1/match`` serves."""
+LIMITS = (
+    *("--max-body", "0.05", "--max-rows", "8", "--max-text", "1000"),
+    *("--header-timeout", "1", "--body-timeout", "1", "--grace", "5"),
+)
+
+
 class RewardServer:
     """``rationale-rm serve`` on a free port: ``with RewardServer("--max-rows", "8") as server``; `log` is its log.
 
@@ -135,6 +143,24 @@ class RewardServer:
         """Resident bytes."""
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as stream:
             return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def strict_server():
+    """A server with `LIMITS` and a token. It outlives what the tests do to it, and answers all that it accepted."""
+    with RewardServer(*LIMITS, token=TOKEN) as running:
+        yield running
+        assert running.process.poll() is None, "the server has ended"
+        running.terminate()
+        assert running.ended() == 0
+        assert not running.events("exception")
+        assert running.events("stopped")[0]["accepted"] == running.events("stopped")[0]["answered"]
+
+
+def assert_serves(server):
+    """A request is served, and none is left under way."""
+    assert server.post("/v1/match", GOOD)["errors"] == [None]
+    assert b"rationale_rm_requests_pending 0.0" in server.ask("GET", "/metrics")[2]
 
 
 def head(path, length, *, method="POST", token=None, more=""):
