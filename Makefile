@@ -128,7 +128,7 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 bench: setup setup-models $(INTEGRATIONS)/ray/.installed ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
 
-tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minutes); writes docs/experiments/tournaments.json
+tournaments: setup ## What tournaments keep of a round-robin's ranking (1 minute); writes docs/experiments/tournaments.json
 	@$(BIN)/python -m benches.tournaments
 
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 OUTPUT = Path("docs/experiments/tournaments.json")
 SLOPES = {"sharp": 20.0, "good": 5.0, "fair": 2.0, "noisy": 1.0}
 """What a unit of quality, which is a standard deviation of the responses', is in log-odds."""
-SHARES = {8: (0.3, 0.4, 0.5, 0.6), 16: (0.2, 0.3, 0.4, 0.5)}
+SHARES = {8: (0.3, 0.4, 0.5, 0.6), 16: (0.2, 0.3, 1 / 3, 0.4, 0.5)}
 TARGET = 0.93
 N_RESAMPLES = 2000
 
