@@ -1,0 +1,1 @@
+"""Evaluations of this field in one harness."""
