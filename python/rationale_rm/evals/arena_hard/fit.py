@@ -13,9 +13,10 @@ RIDGE: Final = 1e-6
 """Precision of a normal prior around 0 on every strength and coefficient: it makes the maximum finite and unique where
 a model won every battle or two features go together. A model that won all of n battles gets 1 − 2e-5 / n or more."""
 _MAX_STEPS: Final = 100
-_TOLERANCE: Final = 1e-9
-_CELLS: Final = 1 << 20
-"""Resamples × questions × models that are worked on at once, to bound memory."""
+_TOLERANCE: Final = 1e-6
+"""A step of no more than this in any parameter ends the search: the error left is about its square."""
+_CELLS: Final = 1 << 18
+"""Resamples × questions × models that are worked on at once: more would not fit into a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,20 @@ class Fit:
     """(R, M), the models' log-odds of beating the baseline where all covariates are 0."""
     coefficients: Floats
     """(R, K)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """Models stand first, so that what has to be added up over questions is a product of matrices."""
+
+    wins: Floats
+    """(M, 1, Q)."""
+    weights: Floats
+    """(M, 1, Q)."""
+    design: Floats
+    """(M, Q, 1 + K): a column of ones for the strength, and the features."""
+    squares: Floats
+    """(M, Q, (1 + K)²): the products of each two columns."""
 
 
 def fit(wins: Floats, weights: Floats, features: Floats, draws: Floats | None = None) -> Fit:
@@ -41,71 +56,71 @@ def fit(wins: Floats, weights: Floats, features: Floats, draws: Floats | None = 
     system (its Schur complement) is solved a resample.
     """
     n_questions, n_models = wins.shape
-    if draws is None:
-        draws = np.ones((1, n_questions))
-    size = max(1, _CELLS // max(1, n_questions * n_models))
-    found = np.concatenate(
-        [_newton(wins, weights, features, draws[at : at + size]) for at in range(0, len(draws), size)]
-    )
+    n_columns = 1 + features.shape[2]
+    design = np.ones((n_models, n_questions, n_columns))
+    design[:, :, 1:] = features.transpose(1, 0, 2)
+    squares = (design[..., :, None] * design[..., None, :]).reshape(n_models, n_questions, n_columns**2)
+    data = _Data(wins.T[:, None, :], weights.T[:, None, :], design, squares)
+    start = np.zeros((1, n_models + features.shape[2]))
+    found = _newton(data, np.ones((1, n_questions)), start)
+    if draws is not None:
+        size = max(1, _CELLS // max(1, wins.size))
+        parts = [_newton(data, draws[at : at + size], found) for at in range(0, len(draws), size)]
+        found = np.concatenate(parts)
     return Fit(found[:, :n_models], found[:, n_models:])
 
 
-def _newton(wins: Floats, weights: Floats, features: Floats, draws: Floats) -> Floats:
-    """The maxima (R, M + K) for `draws` (R, Q)."""
-    at: Floats = np.zeros((len(draws), features.shape[1] + features.shape[2]))
-    height = _height(at, wins, weights, features, draws)
+def _newton(data: _Data, draws: Floats, start: Floats) -> Floats:
+    """The maxima (R, M + K) for `draws` (R, Q), from `start` (1, M + K)."""
+    at = np.repeat(start, len(draws), axis=0)
+    height, chance = _height(data, draws, at)
     for _ in range(_MAX_STEPS):
-        step = _step(at, wins, weights, features, draws)
+        step = _step(data, draws, at, chance)
         longest = np.abs(step).max(axis=1, initial=0.0)
-        if np.all(longest <= _TOLERANCE):
-            break
         share = np.ones(len(draws))
         while True:
             ahead = at + share[:, None] * step
-            reached = _height(ahead, wins, weights, features, draws)
+            reached, chance = _height(data, draws, ahead)
             # Near the maximum rounding hides what a step gains, and a whole one is right.
             low = (reached < height) & (longest > 1e-4) & (share > 1e-9)
             if not low.any():
                 break
             share[low] /= 2.0
         at, height = ahead, reached
+        if np.all(longest <= _TOLERANCE):
+            break
     return at
 
 
-def _odds(at: Floats, features: Floats) -> Floats:
-    """η (R, Q, M)."""
-    n_models = features.shape[1]
-    odds: Floats = at[:, None, :n_models] + np.einsum("qmk,rk->rqm", features, at[:, n_models:])
-    return odds
+def _height(data: _Data, draws: Floats, at: Floats) -> tuple[Floats, Floats]:
+    """The penalised log-likelihood (R,), and σ(η) (M, R, Q)."""
+    n_models = data.design.shape[0]
+    own = np.empty((n_models, len(at), data.design.shape[2]))
+    own[:, :, 0] = at[:, :n_models].T
+    own[:, :, 1:] = at[:, n_models:]
+    odds = own @ data.design.transpose(0, 2, 1)
+    small = np.exp(-np.abs(odds))
+    chance = np.where(odds < 0.0, small, 1.0) / (1.0 + small)
+    # log σ(η) = −max(−η, 0) − log(1 + e^−|η|), and log σ(−η) = log σ(η) − η
+    lost = data.weights * (np.maximum(-odds, 0.0) + np.log1p(small)) + (data.weights - data.wins) * odds
+    height: Floats = -np.einsum("mrq,rq->r", lost, draws) - RIDGE / 2.0 * np.square(at).sum(axis=1)
+    return height, chance
 
 
-def _height(at: Floats, wins: Floats, weights: Floats, features: Floats, draws: Floats) -> Floats:
-    """The penalised log-likelihood (R,)."""
-    odds = _odds(at, features)
-    # log σ(η) = −log(1 + e^−η), and log σ(−η) = log σ(η) − η
-    likelihood = -weights * np.logaddexp(0.0, -odds) - (weights - wins) * odds
-    height: Floats = np.einsum("rqm,rq->r", likelihood, draws) - RIDGE / 2.0 * np.square(at).sum(axis=1)
-    return height
-
-
-def _step(at: Floats, wins: Floats, weights: Floats, features: Floats, draws: Floats) -> Floats:
+def _step(data: _Data, draws: Floats, at: Floats, chance: Floats) -> Floats:
     """Newton's step (R, M + K): the negative Hessian's inverse times the gradient, by a Schur complement."""
-    n_questions, n_models, n_features = features.shape
-    chance = 1.0 / (1.0 + np.exp(-np.clip(_odds(at, features), -700.0, 700.0)))
-    surprise = draws[:, :, None] * (wins - weights * chance)
-    information = draws[:, :, None] * weights * chance * (1.0 - chance)
-    flat = features.reshape(n_questions * n_models, n_features)
-    gradient = np.concatenate([surprise.sum(axis=1), surprise.reshape(len(at), -1) @ flat], axis=1) - RIDGE * at
-    diagonal = information.sum(axis=1) + RIDGE
-    if n_features == 0:
-        plain: Floats = gradient / diagonal
-        return plain
-    cross = np.einsum("rqm,qmk->rmk", information, features, optimize=True)
-    squares = (flat[:, :, None] * flat[:, None, :]).reshape(-1, n_features * n_features)
-    block = (information.reshape(len(at), -1) @ squares).reshape(-1, n_features, n_features)
+    n_models, _, n_columns = data.design.shape
+    pull = (draws * (data.wins - data.weights * chance)) @ data.design
+    bend = (draws * (data.weights * chance * (1.0 - chance))) @ data.squares
+    bend = bend.reshape(n_models, len(at), n_columns, n_columns)
+    pull_strengths = pull[:, :, 0].T - RIDGE * at[:, :n_models]
+    pull_coefficients = pull[:, :, 1:].sum(axis=0) - RIDGE * at[:, n_models:]
+    diagonal = bend[:, :, 0, 0].T + RIDGE
+    cross = bend[:, :, 0, 1:].transpose(1, 0, 2)
     scaled = cross / diagonal[:, :, None]
-    schur = block + RIDGE * np.eye(n_features) - np.einsum("rmk,rml->rkl", cross, scaled)
-    right = gradient[:, n_models:] - np.einsum("rmk,rm->rk", scaled, gradient[:, :n_models])
+    block = bend[:, :, 1:, 1:].sum(axis=0) + RIDGE * np.eye(n_columns - 1)
+    schur = block - cross.transpose(0, 2, 1) @ scaled
+    right = pull_coefficients - np.einsum("rmk,rm->rk", scaled, pull_strengths)
     coefficients = np.linalg.solve(schur, right[:, :, None])[:, :, 0]
-    strengths = gradient[:, :n_models] / diagonal - np.einsum("rmk,rk->rm", scaled, coefficients)
+    strengths = pull_strengths / diagonal - np.einsum("rmk,rk->rm", scaled, coefficients)
     return np.concatenate([strengths, coefficients], axis=1)
