@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from rationale_rm.evals import judgebench, llmbar, rm_bench
+from rationale_rm.evals import judgebench, llmbar, rationale, rm_bench
 from rationale_rm.evals.benchmark import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (rm_bench.BENCHMARK, judgebench.BENCHMARK, llmbar.BENCHMARK)
@@ -24,6 +24,7 @@ class Shown:
 
 
 SHOWN: Final[Mapping[str, Shown]] = {
+    rationale.NAME: Shown(rationale.HEADLINE, {}),
     **{one.name: Shown(one.headline, one.strata) for one in BENCHMARKS},
 }
 """Evaluation → how it is shown."""

@@ -126,7 +126,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     return Answers(
         pairs=tuple(wanted),
         found={},
-        model="recorded",
+        model=PurePath(files[0]).name.partition(".")[0],
         orders=(),
         recorded={TABLES: {rule: tables}},
         notes=tuple(notes),

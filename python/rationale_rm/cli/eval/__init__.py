@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from rationale_rm.cli.eval import compare, pairs
+from rationale_rm.cli.eval import compare, pairs, rationale
 from rationale_rm.evals.known import BENCHMARKS
 
 EPILOG: Final = """\
@@ -32,6 +32,7 @@ app: Final = typer.Typer(
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+app.command(name="rationale", epilog=rationale.EPILOG)(rationale.rationale_command)
 for benchmark in BENCHMARKS:
     app.command(name=benchmark.name, epilog=pairs.epilog(benchmark), help=pairs.about(benchmark))(
         pairs.command(benchmark)
