@@ -7,8 +7,8 @@ from arena_simulator import BASELINE, Simulator, game
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rationale_rm import _core as core
-from rationale_rm.evals.arena_hard.battles import battles
-from rationale_rm.evals.arena_hard.board import EQUAL_STYLE, PLAIN, STYLE_CONTROLLED, board
+from rationale_rm.evals.arena_hard.battles import make_battles
+from rationale_rm.evals.arena_hard.board import EQUAL_STYLE, PLAIN, STYLE_CONTROLLED, make_board
 from rationale_rm.evals.arena_hard.bootstrap import percentiles, question_draws
 from rationale_rm.evals.arena_hard.covariates import covariates
 from rationale_rm.evals.arena_hard.fit import RIDGE, fit
@@ -22,7 +22,7 @@ def simulated(**changes):
     simulator = Simulator(**{"strengths": SPREAD, "ties": 0.1, **changes})
     answers = simulator.answers()
     games = simulator.games(answers)
-    return games, answers, battles(games, category=simulator.category, baseline=BASELINE)
+    return games, answers, make_battles(games, category=simulator.category, baseline=BASELINE)
 
 
 def exploded(games):
@@ -57,7 +57,7 @@ def test_plain_win_rates_are_those_of_a_bradley_terry_fit_over_the_copied_battle
         design[number, -1] = -1
     at = scipy_fit(design, np.array([score for *_, score in rows]))
     expected = 1 / (1 + np.exp(at[-1] - at[:-1]))
-    np.testing.assert_allclose(board(fought).rates[PLAIN].value, expected, atol=1e-7)
+    np.testing.assert_allclose(make_board(fought).rates[PLAIN].value, expected, atol=1e-7)
 
 
 def test_the_core_finds_the_same_strengths():
@@ -73,7 +73,7 @@ def test_the_core_finds_the_same_strengths():
         prior_std=1000.0,
     )
     expected = 1 / (1 + np.exp(strengths[0] - strengths[1:]))
-    np.testing.assert_allclose(board(fought).rates[PLAIN].value, expected, atol=1e-6)
+    np.testing.assert_allclose(make_board(fought).rates[PLAIN].value, expected, atol=1e-6)
 
 
 def test_the_fit_with_covariates_agrees_with_scipy_on_upstreams_rows():
@@ -88,7 +88,7 @@ def test_the_fit_with_covariates_agrees_with_scipy_on_upstreams_rows():
     features = (raw - raw.mean(axis=0)) / raw.std(axis=0, ddof=1)
     one_hot = np.array([[float(model == name) for name in models] for model, *_ in rows])
     at = scipy_fit(np.hstack([one_hot, features]), np.array([score for *_, score in rows]))
-    found = board(fought, answers, n_resamples=2)
+    found = make_board(fought, answers, n_resamples=2)
     np.testing.assert_allclose(found.coefficients.value, at[3:], atol=1e-6)
     np.testing.assert_allclose(found.rates[STYLE_CONTROLLED].value, 1 / (1 + np.exp(-at[:3])), atol=1e-7)
     level = at[:3] + (-raw.mean(axis=0) / raw.std(axis=0, ddof=1)) @ at[3:]
@@ -129,7 +129,7 @@ def test_the_plain_interval_is_the_cores_clustered_bootstrap_over_copied_battles
         level=level,
         seed=11,
     )
-    rates = board(fought, n_resamples=500, seed=11).rates[PLAIN]
+    rates = make_board(fought, n_resamples=500, seed=11).rates[PLAIN]
     assert rates.value[0] == pytest.approx(expected.mean, abs=1e-12)
     assert percentiles(rates.resampled[:, 0], level) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
@@ -147,7 +147,7 @@ def test_style_intervals_cover_the_truth_about_as_often_as_they_say():
             strong=0.0,
             seed=seed,
         )
-        low, high = percentiles(board(fought, answers, n_resamples=200).rates[EQUAL_STYLE].resampled[:, 0], 0.9)
+        low, high = percentiles(make_board(fought, answers, n_resamples=200).rates[EQUAL_STYLE].resampled[:, 0], 0.9)
         held += low <= truth <= high
     assert 46 <= held <= 60  # binomial(60, .9) lies outside 46…60 once in 1,500 tries; the seeds are fixed
 
@@ -161,7 +161,7 @@ def test_style_control_removes_a_planted_bias_for_length():
         n_questions=1500,
         ties=0.0,
     )
-    found = board(fought, answers, n_resamples=200)
+    found = make_board(fought, answers, n_resamples=200)
     plain, controlled, equal = (found.rates[rule].value for rule in (PLAIN, STYLE_CONTROLLED, EQUAL_STYLE))
     assert plain[0] > 0.65  # the bias is there
     assert plain[1] < 0.35
@@ -174,7 +174,7 @@ def test_a_lone_models_score_is_only_controlled_at_equal_style():
     _, answers, fought = simulated(
         strengths={"long": 0.0}, lengthiness={"long": 2.5}, length_bias=2.5, n_questions=1500, ties=0.0
     )
-    found = board(fought, answers, n_resamples=2)
+    found = make_board(fought, answers, n_resamples=2)
     plain, controlled, equal = (found.rates[rule].value[0] for rule in (PLAIN, STYLE_CONTROLLED, EQUAL_STYLE))
     assert controlled == pytest.approx(plain, abs=0.02)
     assert plain > 0.65
@@ -184,8 +184,8 @@ def test_a_lone_models_score_is_only_controlled_at_equal_style():
 def test_a_perfect_record_is_finite_and_a_model_without_battles_is_missing():
     games = [game(f"q{i}", "best", first, 2) for i in range(20) for first in (False, True)]
     games += [game(f"q{i}", "mute", False, None) for i in range(20)]
-    fought = battles(games, category="hard_prompt", baseline=BASELINE)
-    found = board(fought)
+    fought = make_battles(games, category="hard_prompt", baseline=BASELINE)
+    found = make_board(fought)
     assert found.rates[PLAIN].value[0] == 1.0
     assert np.isnan(found.rates[PLAIN].value[1])
     assert percentiles(found.rates[PLAIN].resampled[:, 1], 0.9) == (None, None)
@@ -205,7 +205,7 @@ levels = st.lists(
 @given(levels, st.integers(0, 2**32))
 def test_exchanging_model_and_baseline_turns_every_win_rate(verdicts, seed):
     def played(sign):
-        return battles(
+        return make_battles(
             [
                 game(f"q{i}", "m", first, None if level is None else sign * level)
                 for i, both in enumerate(verdicts)
@@ -223,8 +223,8 @@ def test_exchanging_model_and_baseline_turns_every_win_rate(verdicts, seed):
     # the coefficients are the same: a longer answer is preferred whoever wrote it
     np.testing.assert_allclose(a.coefficients, b.coefficients, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(
-        board(one, n_resamples=20).rates[PLAIN].resampled,
-        1 - board(other, n_resamples=20).rates[PLAIN].resampled,
+        make_board(one, n_resamples=20).rates[PLAIN].resampled,
+        1 - make_board(other, n_resamples=20).rates[PLAIN].resampled,
         atol=1e-12,
     )
 
@@ -237,7 +237,7 @@ def test_a_weight_is_so_many_copies(verdicts, strong, seed):
         for i, both in enumerate(verdicts)
         for first, level in zip((False, True), both, strict=True)
     ]
-    fought = battles(games, category="hard_prompt", baseline=BASELINE, strong=strong)
+    fought = make_battles(games, category="hard_prompt", baseline=BASELINE, strong=strong)
     features = np.random.default_rng(seed).normal(size=(len(verdicts), 1, 1))
     copies = [
         (number, (np.sign(level) + 1) / 2)

@@ -1,6 +1,8 @@
 """The benchmark's own files, as they are and broken; which game counts."""
 
+import contextlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +10,14 @@ from arena_simulator import BASELINE, game
 from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm.data import DataError
-from rationale_rm.evals.arena_hard import BASELINES, battles, board, read_answers, read_judgments, read_questions
+from rationale_rm.evals.arena_hard import (
+    BASELINES,
+    make_battles,
+    make_board,
+    read_answers,
+    read_judgments,
+    read_questions,
+)
 from rationale_rm.evals.arena_hard.board import PLAIN
 from rationale_rm.evals.arena_hard.style import Style
 from records import write
@@ -71,7 +80,7 @@ def test_no_answer_no_verdict_and_a_bad_one_are_three_things(tmp_path):
     found = read_judgments([write(tmp_path / "m.jsonl", *lines)])
     assert [one.status for one in found] == ["not_answered", "no_verdict", "ok", "bad_verdict"]
     assert [one.level for one in found] == [None, None, -1, None]
-    fought = battles(found, category="hard_prompt", baseline="o3-mini-2025-01-31")
+    fought = make_battles(found, category="hard_prompt", baseline="o3-mini-2025-01-31")
     assert fought.statuses == ({"bad_verdict": 1, "no_verdict": 1, "not_answered": 1, "ok": 1},)
     assert fought.malformed.sum() == 2
     assert fought.weights.sum() == 0  # upstream leaves a question out unless both games have a verdict
@@ -88,20 +97,17 @@ def test_an_old_line_without_a_baseline_has_the_benchmarks(tmp_path):
     [
         (judgment("q1", "m", "A>B"), "games must be a list of two"),
         (judgment("q1", "m", "A>B", "A>B", category="cooking"), "unknown category 'cooking'"),
-        (judgment("q1", "m", "A>B", "A>B") | {"model": None}, "model must be text, not null"),
+        (judgment("q1", "m", "A>B", "A>B") | {"model": None}, "model must be text or a whole number"),
         (judgment("q1", "m", games=[3, None]), "a game must be an object or null, not a number"),
         (judgment("\ud800", "m", "A>B", "A>B"), "uid is not valid Unicode"),
-        ([1], "an object is expected, not a list"),
+        ([1], "a JSON object is expected, not list"),
     ],
 )
-def test_a_bad_line_is_named_and_touches_no_other(tmp_path, line, message):
+def test_a_bad_line_is_named(tmp_path, line, message):
     good = judgment("q2", "m", "A>B", "B>A")
     path = tmp_path / "m.jsonl"
     path.write_text("\n".join(json.dumps(one) for one in (good, line, good | {"uid": "q3"})) + "\n", "utf-8")
-    bad = []
-    assert {one.uid for one in read_judgments([path], bad.append)} == {"q2", "q3"}
-    assert [(one.line, message in one.reason) for one in bad] == [(2, True)]
-    with pytest.raises(DataError, match=r"m\.jsonl:2"):
+    with pytest.raises(DataError, match=r"m\.jsonl:2: .*" + re.escape(message)):
         read_judgments([path])
 
 
@@ -114,15 +120,18 @@ json_values = st.recursive(
 )
 
 
-@given(values=st.lists(st.dictionaries(st.sampled_from(list(judgment()) + list(answer())), json_values), max_size=3))
-def test_no_line_stops_a_reader(values, tmp_path_factory):
+@given(
+    values=st.lists(
+        st.dictionaries(st.sampled_from(list(judgment()) + list(answer())), json_values), min_size=1, max_size=3
+    )
+)
+def test_a_line_is_read_or_refused(values, tmp_path_factory):
     whole = [(judgment("q1", "m", "A>B", "B>A") | answer() | value) for value in values]
     path = tmp_path_factory.mktemp("any") / "lines.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in whole), "utf-8")
     for read in (read_judgments, read_answers, read_questions):
-        bad = []
-        read([path], bad.append)
-        assert len(bad) <= len(whole)
+        with contextlib.suppress(DataError):
+            read([path])
 
 
 def test_answers_with_their_recorded_counts(tmp_path):
@@ -144,12 +153,12 @@ def test_answers_with_their_recorded_counts(tmp_path):
 def test_games_of_two_baselines_are_not_one_board():
     games = [game("q1", "m", False, 1), game("q1", "n", False, 1, baseline="other")]
     with pytest.raises(ValueError, match=r"n was judged against other .* the baseline is baseline"):
-        battles(games, category="hard_prompt", baseline=BASELINE)
+        make_battles(games, category="hard_prompt", baseline=BASELINE)
 
 
 def test_a_judged_question_that_is_no_question_is_refused():
     with pytest.raises(ValueError, match="the judged question q1 is not among the questions"):
-        battles([game("q1", "m", False, 1)], category="hard_prompt", baseline=BASELINE, questions=["q2"])
+        make_battles([game("q1", "m", False, 1)], category="hard_prompt", baseline=BASELINE, questions=["q2"])
 
 
 def test_of_two_games_the_one_with_a_verdict_counts_once():
@@ -159,7 +168,7 @@ def test_of_two_games_the_one_with_a_verdict_counts_once():
         game("q1", "m", False, -2),
         game("q1", "m", True, 1),
     ]
-    fought = battles(games, category="hard_prompt", baseline=BASELINE, questions=["q1", "q2"])
+    fought = make_battles(games, category="hard_prompt", baseline=BASELINE, questions=["q1", "q2"])
     assert fought.wins[0, 0] == fought.weights[0, 0] == 2
     assert fought.statuses == ({"ok": 2, "not_answered": 2},)
 
@@ -168,10 +177,10 @@ def test_categories_never_mix():
     """Upstream's loop over categories keeps the battles of the last one for all that follow."""
     hard = [game(f"h{i}", "m", first, 1) for i in range(4) for first in (False, True)]
     creative = [game(f"c{i}", "m", first, -2, "creative_writing") for i in range(4) for first in (False, True)]
-    alone = board(battles(hard, category="hard_prompt", baseline=BASELINE))
+    alone = make_board(make_battles(hard, category="hard_prompt", baseline=BASELINE))
     for order in (hard + creative, creative + hard):
         boards = {
-            category: board(battles(order, category=category, baseline=BASELINE))
+            category: make_board(make_battles(order, category=category, baseline=BASELINE))
             for category in ("hard_prompt", "creative_writing")
         }
         assert boards["hard_prompt"].rates[PLAIN].value == alone.rates[PLAIN].value == 1.0
@@ -187,7 +196,9 @@ def test_the_order_of_games_changes_nothing():
         for first in (False, True)
     ]
     shuffled = [games[i] for i in rng.permutation(len(games))]
-    one, other = (board(battles(some, category="hard_prompt", baseline=BASELINE)) for some in (games, shuffled))
+    one, other = (
+        make_board(make_battles(some, category="hard_prompt", baseline=BASELINE)) for some in (games, shuffled)
+    )
     np.testing.assert_array_equal(one.rates[PLAIN].resampled, other.rates[PLAIN].resampled)
 
 

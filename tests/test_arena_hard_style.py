@@ -7,7 +7,7 @@ import pytest
 from arena_simulator import BASELINE, game
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rationale_rm.evals.arena_hard.battles import battles
+from rationale_rm.evals.arena_hard.battles import make_battles
 from rationale_rm.evals.arena_hard.covariates import covariates
 from rationale_rm.evals.arena_hard.games import Answer
 from rationale_rm.evals.arena_hard.style import Style, differences, style_of
@@ -64,7 +64,7 @@ def of(styles, texts=None):
     for model, found in styles.items():
         held[model] = {f"q{i}": Answer(f"q{i}", model, "- text", style) for i, style in enumerate(found)}
     games = [game(f"q{i}", "m", first, 1) for i in range(len(styles["m"])) for first in (False, True)]
-    return battles(games, category="hard_prompt", baseline=BASELINE), held
+    return make_battles(games, category="hard_prompt", baseline=BASELINE), held
 
 
 def test_covariates_are_standardised_over_battles_and_say_where_equal_style_lies():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rationale_rm.evals import judgebench, llmbar, rationale, rm_bench
+from rationale_rm.evals.arena_hard import result as arena_hard
 from rationale_rm.evals.benchmark import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (rm_bench.BENCHMARK, judgebench.BENCHMARK, llmbar.BENCHMARK)
@@ -25,6 +26,7 @@ class Shown:
 
 SHOWN: Final[Mapping[str, Shown]] = {
     rationale.NAME: Shown(rationale.HEADLINE, {}),
+    arena_hard.NAME: Shown(arena_hard.HEADLINE, {}),
     **{one.name: Shown(one.headline, one.strata) for one in BENCHMARKS},
 }
 """Evaluation → how it is shown."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from rationale_rm.cli.eval import compare, pairs, rationale
+from rationale_rm.cli.eval import arena_hard, compare, pairs, rationale
 from rationale_rm.evals.known import BENCHMARKS
 
 EPILOG: Final = """\
@@ -37,4 +37,5 @@ for benchmark in BENCHMARKS:
     app.command(name=benchmark.name, epilog=pairs.epilog(benchmark), help=pairs.about(benchmark))(
         pairs.command(benchmark)
     )
+app.command(name="arena_hard", epilog=arena_hard.EPILOG)(arena_hard.arena_hard)
 app.command(name="compare", epilog=compare.EPILOG)(compare.compare)

@@ -47,7 +47,7 @@ class Battles:
         return both
 
 
-def battles(
+def make_battles(
     games: Iterable[Game], *, category: str, baseline: str, questions: Sequence[str] | None = None, strong: int = STRONG
 ) -> Battles:
     """The battles of `category`; games of other categories and of the baseline against itself are passed over.

@@ -44,7 +44,7 @@ class Board:
     """As (K,) and (R, K): the log-odds that one standard deviation of each covariate adds."""
 
 
-def board(
+def make_board(
     battles: Battles,
     answers: Mapping[str, Mapping[str, Answer]] | None = None,
     *,

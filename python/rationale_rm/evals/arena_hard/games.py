@@ -56,3 +56,6 @@ class Game:
     """A name of `GenrmStatus` in lower case, or `NOT_ANSWERED`."""
     text: str | None = None
     """The judge's whole answer."""
+    reasons: tuple[str, ...] = ()
+    error: str | None = None
+    """Why there is no answer."""

@@ -1,4 +1,4 @@
-"""Boards as the documents that the report reads: one `EvalResult` for each judged model."""
+"""Boards as documents that the report reads: an `EvalResult` for a judged model."""
 
 from __future__ import annotations
 
@@ -11,43 +11,52 @@ import numpy as np
 from rationale_rm.documents import Estimate, EvalResult
 from rationale_rm.evals.arena_hard.board import PLAIN, STYLE_CONTROLLED, Board
 from rationale_rm.evals.arena_hard.bootstrap import LEVEL, UPSTREAM_LEVEL, percentiles
-from rationale_rm.evals.arena_hard.judging import judging
+from rationale_rm.evals.figures import estimates
+from rationale_rm.evals.table import ScoredItem
 from rationale_rm.metrics.results import Floats
 
+NAME: Final = "arena_hard"
 WIN_RATE: Final = "win_rate"
 WIN_RATE_UPSTREAM: Final = "win_rate_5_95"
 """The same figure with upstream's interval, from the 5% to the 95% quantile of the same resamples."""
+HEADLINE: Final = ("plain/win_rate", "style_controlled/win_rate", "equal_style/win_rate", "per_question/win_rate")
 INTERVALS: Final = (
     "win_rate has a 95% interval, as all figures of this program; win_rate_5_95 is the same figure with the interval "
-    "that Arena-Hard publishes, from the 5% to the 95% quantile. Both resample questions, with both games of each."
+    "that Arena-Hard publishes, from the 5% to the 95% quantile. Both resample questions, with both games of each"
 )
 
 
-def results(
-    boards: Sequence[Board], manifest: Mapping[str, Any], *, n_resamples: int, seed: int
-) -> dict[str, EvalResult]:
-    """Model → what it came to; each category that it was judged in is a slice of its own.
+def make_result(
+    model: str,
+    boards: Sequence[Board],
+    items: Sequence[ScoredItem],
+    manifest: Mapping[str, Any],
+    *,
+    n_resamples: int,
+    seed: int,
+) -> EvalResult:
+    """What `model` came to on each of `boards` that it is on; each category is a slice of its own, and there is none of
+    all.
 
-    A model's figures under `STYLE_CONTROLLED` depend on who else is on the board, which the manifest names.
+    `items` are the model's (`views.items`), of all boards: what stands beside the score is counted over them. Figures
+    under `STYLE_CONTROLLED` depend on who else is on the board, which the manifest names.
     """
-    found = {}
-    for model in sorted({model for board in boards for model in board.battles.models}):
-        on = [board for board in boards if model in board.battles.models]
-        statuses: Counter[str] = Counter()
-        estimates: list[Estimate] = []
-        for board in on:
-            statuses.update(board.battles.statuses[board.battles.models.index(model)])
-            estimates += [*_rates(board, model), *_coefficients(board, model)]
-            estimates += judging(board.battles, model, n_resamples=n_resamples, seed=seed)
-        found[model] = EvalResult(
-            eval="arena_hard",
-            model=model,
-            manifest={**manifest, "boards": [_described(board) for board in on]},
-            estimates=tuple(estimates),
-            statuses=dict(sorted(statuses.items())),
-            notes=(INTERVALS, *(note for board in on for note in _notes(board))),
-        )
-    return found
+    on = [board for board in boards if model in board.battles.models]
+    statuses: Counter[str] = Counter()
+    found: list[Estimate] = []
+    beside = estimates(items, n_resamples=n_resamples, seed=seed)
+    for board in on:
+        statuses.update(board.battles.statuses[board.battles.models.index(model)])
+        found += [*_rates(board, model), *_coefficients(board, model)]
+        found += [one for one in beside if one.slice == board.battles.category]
+    return EvalResult(
+        eval=NAME,
+        model=model,
+        manifest={**manifest, "boards": [_described(board) for board in on]},
+        estimates=tuple(found),
+        statuses=dict(sorted(statuses.items())),
+        notes=(INTERVALS, *(note for board in on for note in _notes(board))),
+    )
 
 
 def difference(board: Board, a: str, b: str) -> list[Estimate]:
@@ -146,8 +155,8 @@ def _notes(board: Board) -> list[str]:
         return []
     notes = [
         f"{category}: style_controlled is Arena-Hard's rule, the win rate at the mean style difference of all battles "
-        f"on the board (models: {len(board.battles.models)}); equal_style is that against an answer of the same style."
+        f"on the board (models: {len(board.battles.models)}); equal_style is that against an answer of the same style"
     ]
     if styled.constant:
-        notes.append(f"{category}: the same in every battle, and not controlled for: {', '.join(styled.constant)}.")
+        notes.append(f"{category}: the same in every battle, and not controlled for: {', '.join(styled.constant)}")
     return notes
