@@ -23,6 +23,8 @@ class Simulator:
     strong: float = 0.3
     """Share of verdicts that are "much better", whoever wins."""
     ties: float = 0.0
+    spread: float = 0.0
+    """Standard deviation of what a question adds to the log-odds of both of its games."""
     first_bias: float = 0.0
     """Log-odds that being shown first adds."""
     seed: int = 0
@@ -47,7 +49,7 @@ class Simulator:
                 uid = f"q{number}"
                 both = [answers[name][uid].recorded_style for name in (model, BASELINE)]
                 ours, theirs = (np.array([s.length, s.headers, s.lists, s.bold], dtype=float) for s in both)
-                odds = strength + self.length_bias * differences(ours, theirs)[0]
+                odds = strength + self.length_bias * differences(ours, theirs)[0] + rng.normal(0, self.spread)
                 for model_first in (False, True):
                     shown = odds + (self.first_bias if model_first else -self.first_bias)
                     side = 1 if rng.random() < 1 / (1 + np.exp(-shown)) else -1
