@@ -14,6 +14,7 @@ from rationale_rm.types import Critique, Pair
 
 ORDERS: Final = (False, True)
 """Response 1 shown first, and response 2."""
+READABLE: Final = "/accuracy_of_readable"
 _OF_RUNS: Final = ("made_by", "asked", "status", "error", "error_message")
 
 Place = tuple[str, bool]
@@ -82,9 +83,21 @@ def mean_of_known(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def about_answers(answers: Sequence[Critique | None]) -> dict[str, float | None]:
-    """What is shown beside every score of a pair: the share of malformed answers and, of two orders, `about_orders`."""
-    shown = {"/malformed": mean(map(malformed, answers))}
+def of_readable(pair: Pair, answers: Sequence[Critique | None]) -> dict[str, float | None]:
+    """The share of right answers among those that can be read: what a score would be if form were no part of it. No
+    entry where answers came and none can be read; None where none came.
+    """
+    if not any(map(answered, answers)):
+        return {READABLE: None}
+    hits = [right(pair, answer) for answer in answers if answer is not None and answer.verdict is not None]
+    return {READABLE: mean_of_known(hits)} if hits else {}
+
+
+def about_answers(pair: Pair, answers: Sequence[Critique | None]) -> dict[str, float | None]:
+    """What is shown beside every score of a pair: the share of malformed answers, the score of the others and, of two
+    orders, `about_orders`.
+    """
+    shown = {"/malformed": mean(map(malformed, answers)), **of_readable(pair, answers)}
     if len(answers) == len(ORDERS):
         shown |= {f"/{name}": value for name, value in about_orders(answers[0], answers[1]).items()}
     return shown

@@ -87,7 +87,7 @@ def compare(
     if a.result.eval != b.result.eval:
         raise RationaleError(f"{a.path} is a run of {a.result.eval} and {b.path} one of {b.result.eval}")
     where = {item.id: item for item in b.items}
-    rows = [(item, where[item.id]) for item in a.items if item.id in where]
+    rows = sorted(((item, where[item.id]) for item in a.items if item.id in where), key=lambda row: row[0].id)
     if not rows:
         raise RationaleError(f"{a.path} and {b.path} have no item in common; their manifests differ in {_named(other)}")
     for one, two in rows:

@@ -14,7 +14,7 @@ from rationale_rm.documents import Estimate
 from rationale_rm.evals.table import ScoredItem, names_of, slices_of
 
 N_RESAMPLES: Final = 2000
-NO_PESSIMISTIC: Final = frozenset({"position_bias", "malformed", "spurious", "spurious_below"})
+NO_PESSIMISTIC: Final = frozenset({"position_bias", "malformed", "accuracy_of_readable", "spurious", "spurious_below"})
 """Metrics for which 0 is not the worst."""
 
 Floats = NDArray[np.float64]
@@ -32,12 +32,14 @@ def estimates(
 
     A slice in `strata` is the plain mean of the slices named there that have items, else the mean of its items.
     """
+    order_of_slices, order_of_names = slices_of(items), names_of(items)
+    items = sorted(items, key=lambda item: item.id)  # a bootstrap's draws follow the order, which says nothing
     clusters = numbers([item.cluster for item in items])
     found = []
-    for slice_name in slices_of(items):
+    for slice_name in order_of_slices:
         members = [row for row, item in enumerate(items) if slice_name in item.all_slices]
         of = groups([items[row] for row in members], (strata or {}).get(slice_name))
-        for name in names_of(items):
+        for name in order_of_names:
             rows = [place for place, row in enumerate(members) if name in items[row].values]
             if not rows:
                 continue

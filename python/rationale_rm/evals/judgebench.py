@@ -157,7 +157,7 @@ def score(answers: Answers) -> list[ScoredItem]:
                 id=pair.id,
                 cluster=pair.id,
                 slices=(kind,),
-                values=values | about_answers(games),
+                values=values | about_answers(pair, games),
                 digest=item_digest(pair),
             )
         )

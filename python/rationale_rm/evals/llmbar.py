@@ -190,7 +190,7 @@ def score(answers: Answers) -> list[ScoredItem]:
                 id=pair.id,
                 cluster=pair.id,
                 slices=slices,
-                values=values | about_answers(both),
+                values=values | about_answers(pair, both),
                 digest=item_digest(pair),
             )
         )

@@ -21,7 +21,7 @@ from rationale_rm import metrics
 from rationale_rm._core import NO_VERDICT, RationaleError
 from rationale_rm.critique import critique_id
 from rationale_rm.documents import SampleView
-from rationale_rm.evals.answers import about_orders
+from rationale_rm.evals.answers import READABLE, about_orders
 from rationale_rm.evals.files import item_digest
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.evals.views import NOT_ANSWERED, sample_view
@@ -100,6 +100,8 @@ def score(answers: Judged, *, below: float = BELOW) -> list[ScoredItem]:
         )
         known = rows.answer_status[row] != UNKNOWN
         values["/malformed"] = float(rows.answer_status[row] != "ok") if known else None
+        if label and rows.answer_status[row] == "ok":
+            values[READABLE] = values["/oa"]
         items.append(_item(record, record.id, values))
     for pair, swapped in answers.missing():
         none: dict[str, float | None] = dict.fromkeys(

@@ -21,7 +21,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from rationale_rm.data import Row
-from rationale_rm.evals.answers import Answers, about_orders, malformed, mean, mean_of_known, right
+from rationale_rm.evals.answers import Answers, about_orders, malformed, mean, mean_of_known, of_readable, right
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.files import given, item_digest, name_of, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
@@ -210,7 +210,7 @@ def _answered(name: str, pairs: Mapping[str, Pair], answers: Answers) -> dict[st
         both[i][j] = None if None in hits else float(all(hit == 1.0 for hit in hits))
         games += found
         orders.append(about_orders(*found))
-    beside = {"/malformed": mean(map(malformed, games))} | {
+    beside = {"/malformed": mean(map(malformed, games)), **of_readable(next(iter(pairs.values())), games)} | {
         f"/{metric}": mean_of_known(one[metric] for one in orders) for metric in ("order_consistency", "position_bias")
     }
     return _figures("average", average) | _figures("both_orders", both) | beside

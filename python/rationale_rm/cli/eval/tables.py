@@ -12,7 +12,7 @@ from rationale_rm.cli.render import difference_cells, empty_table, figure_cell, 
 from rationale_rm.documents import Estimate, EvalResult
 from rationale_rm.evals import RunComparison
 
-BESIDE: Final = ("/malformed", "/order_consistency", "/position_bias")
+BESIDE: Final = ("/malformed", "/accuracy_of_readable", "/order_consistency", "/position_bias")
 """Shown beside the score, whatever the benchmark."""
 _COLUMN: Final = 14
 """Characters that a figure with its interval takes."""
