@@ -23,13 +23,14 @@ def leaderboards(boards: Sequence[Board], results: Mapping[str, EvalResult], jud
     """A table a category: the models by their plain win rate, with what stands beside it."""
     for board in boards:
         fought = board.battles
-        names = [*(f"{rule}/{WIN_RATE}" for rule in board.rates), *BESIDE]
         value = dict(zip(fought.models, board.rates[PLAIN].value.tolist(), strict=True))
         order = sorted(fought.models, key=lambda model: (value[model] != value[model], -value[model], model))
         figures = {
             model: {f"{one.rule}/{one.metric}": one for one in results[model].estimates if one.slice == fought.category}
             for model in order
         }
+        there = {name for of_model in figures.values() for name in of_model}
+        names = [*(f"{rule}/{WIN_RATE}" for rule in board.rates), *(name for name in BESIDE if name in there)]
         per_table = max((width() - _MODEL - _COLUMN) // _COLUMN, 1)
         for start in range(0, len(names), per_table):
             shown = names[start : start + per_table]
