@@ -12,7 +12,7 @@ from rationale_rm._core import RationaleError
 from rationale_rm.critique import CritiqueSettings, critique
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals.answers import Answers
-from rationale_rm.evals.arena_hard import make_battles, make_board
+from rationale_rm.evals.arena_hard import make_battles, make_board, read_questions, score_games
 from rationale_rm.evals.arena_hard.asking import games, pairs
 from rationale_rm.evals.arena_hard.contest import Contest
 from rationale_rm.evals.arena_hard.games import Answer, Question
@@ -150,9 +150,9 @@ def upright_judge(messages, sampling, number):
     return transcript(verdict)
 
 
-def judged(answer):
+def judged(answer, contest=None):
     caller = Caller(LocalClient(answer, model="genrm"), limits=Limits(attempts=1))
-    asked = pairs(Contest(questions=QUESTIONS, answers=ANSWERS, baselines=BASELINES))
+    asked = pairs(contest or Contest(questions=QUESTIONS, answers=ANSWERS, baselines=BASELINES))
     found = {}
 
     def on_critique(pair, said):
@@ -194,3 +194,19 @@ def test_a_missing_baseline_answer_says_what_to_give():
 def test_an_unknown_model_is_named():
     with pytest.raises(RationaleError, match="no answers of nobody: there are those of bad, base-c, base-h, good"):
         pairs(Contest(questions=QUESTIONS, answers=ANSWERS, baselines=BASELINES, candidates=["nobody"]))
+
+
+@pytest.mark.data
+def test_the_benchmarks_own_prompts_are_judged(data_folder):
+    """1,500 games about real prompts, which hold markup, code, other languages and instructions of their own."""
+    questions = read_questions([data_folder / "arena-hard" / "question.jsonl"])
+    answers = {
+        model: {uid: Answer(uid, model, f"{quality} answer of {model}") for uid in questions}
+        for model, quality in (("base-h", "fair"), ("base-c", "fair"), ("good", "fine"))
+    }
+    contest = Contest(questions=questions, answers=answers, baselines=BASELINES)
+    boards = score_games(contest, judged(upright_judge, contest), n_resamples=10)
+    assert [len(board.battles.questions) for board in boards] == [500, 250]
+    for board in boards:
+        assert board.battles.complete.all()
+        assert board.rates["plain"].value == [1.0]

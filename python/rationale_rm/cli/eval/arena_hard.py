@@ -135,6 +135,7 @@ def arena_hard(
         seed=seed,
     )
     given = _baselines(baseline or [])
+    progress = output.Progress(how.quiet)
     try:
         questions, texts, judgments = (expand(running.local(paths)) for paths in (data, answers, recorded))
         contest = read_contest(
@@ -152,9 +153,12 @@ def arena_hard(
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
         else:
             contest, games, judge = _recorded(contest, judgments, given, name)
+        progress.update(f"scoring {len(games):,} games")
         boards = score_games(contest, games, control=_CONTROL[style], strong=strong, n_resamples=n_resamples, seed=seed)
     except pairs.FAULTS as error:
+        progress.done()
         running.refuse(error)
+    progress.done()
     about = {
         "data": [*questions, *texts],
         "recorded": None if spec is not None else judgments,
