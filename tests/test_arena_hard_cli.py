@@ -158,6 +158,7 @@ def test_judgments_of_several_judges_are_not_pooled(benchmark, tmp_path):
     assert "several judges, another, judge: choose one with --name" in " ".join(done.output.split())
     assert invoke(tmp_path / "run", *recorded(benchmark), "--name", "judge", *FEW).exit_code == 0
     assert read_run(tmp_path / "run" / "alpha").result.statuses == {"ok": 64}
+    assert len((tmp_path / "run" / "alpha" / "samples.jsonl").read_text("utf-8").splitlines()) == 64
 
 
 # A live GenRM.
@@ -222,7 +223,7 @@ def test_a_plan_asks_nothing(benchmark, tmp_path, env):
             "eval", "arena_hard", tmp_path / "run", *given(benchmark), *judge, "--dry-run", "--limit", "3", env=env
         )
         assert server.bodies == []
-    assert "24" in done.stdout + done.stderr  # two models, three questions of two categories, both orders
+    assert re.search(r"\b24\b", done.stdout + done.stderr)  # two models, three questions of two categories, both orders
     assert not (tmp_path / "run").exists()
 
 

@@ -191,6 +191,13 @@ def test_a_missing_baseline_answer_says_what_to_give():
         pairs(Contest(questions=QUESTIONS, answers={"good": ANSWERS["good"]}, baselines=BASELINES))
 
 
+def test_a_baseline_does_not_meet_itself():
+    contest = Contest(
+        questions=QUESTIONS, answers=ANSWERS, baselines=BASELINES, candidates=["good", "base-h", "base-c"]
+    )
+    assert {pair.id for pair in pairs(contest)} == {"h1/good", "h2/good", "c1/good"}
+
+
 def test_an_unknown_model_is_named():
     with pytest.raises(RationaleError, match="no answers of nobody: there are those of bad, base-c, base-h, good"):
         pairs(Contest(questions=QUESTIONS, answers=ANSWERS, baselines=BASELINES, candidates=["nobody"]))
