@@ -222,6 +222,7 @@ def test_other_settings_are_refused(server, natural, tmp_path, env):
             1,
             "no such file or folder: gone.jsonl",
         ),
+        (["llmbar", "a", "--recorded", "bad.json", "--limit", "3"], 2, "--limit takes the first records of --data"),
         (["llmbar", "file", "--recorded", "bad.json"], 2, "a run is a folder"),
         (["rationale", "a", "--data", "world:moon:3", "--model", "hf:x"], 2, "world:SPLIT:N"),
         (["compare", "a", "b"], 1, "no run of eval"),

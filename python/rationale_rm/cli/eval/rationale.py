@@ -85,10 +85,10 @@ def rationale_command(
     outcome accuracy, RC, their product answer by answer (joint), the share of right verdicts whose RC is 0 (spurious)
     or small, F1 and average precision, overall and by domain.
 
-    The data: HelpSteer3-Atomic and CW-Atomic's schema, JSON Lines or Parquet; hub:Qwen/RationaleRM/data/
-    helpsteer3_test_1000.jsonl; or world:SPLIT:N[:SEED], N pairs of the synthetic world.
+    The data: HelpSteer3-Atomic and CW-Atomic's schema, as JSON Lines or Parquet, on the hub as
+    hub:Qwen/RationaleRM/data/helpsteer3_test_1000.jsonl; or N pairs of the synthetic world as world:SPLIT:N[:SEED].
     """
-    spec = running.look_at(model, recorded, out, how)
+    spec = running.look_at(model, recorded, data, out, how)
     settings = running.settings_of(
         n_reasons=n_reasons or None,
         temperature=temperature,
