@@ -125,6 +125,17 @@ def test_an_answer_that_never_came_is_missing_and_asked_again(natural, tmp_path,
     assert one["pessimistic"] == pytest.approx(0.5 * (N - 2) / N)
 
 
+def test_a_brief_prompt_is_one_line_for_trained_models(natural, tmp_path, env):
+    with RecordingServer(lambda number, body: completion(transcript("A>B"), model=body["model"])) as recording:
+        run("eval", "llmbar", tmp_path / "a", *live(recording, natural, "--prompt", "brief", "--limit", "1"), env=env)
+        (first, second) = [body["messages"] for body in recording.bodies]
+    assert [message["role"] for message in first] == ["user"]
+    shown = sorted(messages[0]["content"] for messages in (first, second))
+    assert shown[0] != shown[1]
+    assert all("Done 0." in text and "No 0." in text for text in shown)
+    assert result_of(tmp_path / "a")["manifest"]["sampling"]["template"].startswith("genrm_brief/")
+
+
 def test_too_many_failures_leave_no_result(natural, tmp_path, env):
     with RecordingServer(lambda number, body: (400, {}, {"error": {"message": "no"}})) as recording:
         done = run("eval", "llmbar", tmp_path / "a", *live(recording, natural, "--no-cache"), code=1, env=env)
@@ -205,6 +216,13 @@ def test_other_settings_are_refused(server, natural, tmp_path, env):
         (["llmbar", "a", "--recorded", "nowhere.json"], 1, "no such file or folder: nowhere.json"),
         (["llmbar", "a", "--recorded", "bad.json"], 1, "bad.json:2: not JSON"),
         (["llmbar", "a", "--recorded", "mixed.jsonl"], 1, "mixed.jsonl:2: other records"),
+        (["judgebench", "a", "--data", "hub:ScalerLab", "--recorded", "bad.json"], 1, "names no file of a data set"),
+        (
+            ["judgebench", "a", "--data", "gone.jsonl", "--recorded", "bad.json"],
+            1,
+            "no such file or folder: gone.jsonl",
+        ),
+        (["llmbar", "a", "--recorded", "bad.json", "--limit", "3"], 2, "--limit takes the first records of --data"),
         (["llmbar", "file", "--recorded", "bad.json"], 2, "a run is a folder"),
         (["rationale", "a", "--data", "world:moon:3", "--model", "hf:x"], 2, "world:SPLIT:N"),
         (["compare", "a", "b"], 1, "no run of eval"),

@@ -38,7 +38,7 @@ LITTLE = [(1, 1, 0.25), (2, 0, 0)]
 
 
 def test_joint_and_spurious_by_hand(tmp_path):
-    """Right with all reasons; right with none; right with an eighth; wrong with all; right, but no judge answer."""
+    """Right with all reasons, none and an eighth; wrong with all; malformed; right and wrong without a judge."""
     loaded = judged_file(
         tmp_path,
         [
@@ -48,19 +48,20 @@ def test_joint_and_spurious_by_hand(tmp_path):
             ("d", "B>A", "A>B", FULL, {}),
             ("e", "A>B", "A>B", None, {}),
             ("f", "A>B", None, FULL, {"domain": "stem"}),
+            ("g", "B>A", "A>B", None, {}),
         ],
     )
     found, judged = table(loaded)
     got = {metric: found["", OVERALL, metric] for metric in ("oa", "rc", "joint", "spurious", "spurious_below")}
-    assert (got["oa"].value, got["oa"].n) == (pytest.approx(4 / 6), 6)
+    assert (got["oa"].value, got["oa"].n) == (pytest.approx(4 / 7), 7)
     assert (got["rc"].value, got["rc"].n) == (pytest.approx((1 + 0 + 0.125 + 1 + 1) / 5), 5)
-    # A wrong or malformed verdict is 0 whatever its reasons; the unjudged right one is missing.
-    assert (got["joint"].value, got["joint"].n, got["joint"].n_total) == (pytest.approx(1.125 / 5), 5, 6)
+    # A wrong or malformed verdict is 0 whatever its reasons, judged or not; the unjudged right one is missing.
+    assert (got["joint"].value, got["joint"].n, got["joint"].n_total) == (pytest.approx(1.125 / 6), 6, 7)
     assert (got["spurious"].value, got["spurious"].n, got["spurious"].n_total) == (pytest.approx(1 / 3), 3, 4)
     assert got["spurious_below"].value == pytest.approx(2 / 3)
     assert got["spurious"].pessimistic is None
     assert found["", "stem", "malformed"].value == 1.0
-    assert found["", OVERALL, "malformed"].value == pytest.approx(1 / 6)
+    assert found["", OVERALL, "malformed"].value == pytest.approx(1 / 7)
     assert ("", "stem", "spurious") not in found
     assert table(loaded, below=0.125)[0]["", OVERALL, "spurious_below"].value == pytest.approx(1 / 3)
     views = {view.id: view for view in rationale.views(judged)}

@@ -168,7 +168,7 @@ def test_the_interval_of_a_mean_of_means_covers_it(tmp_path):
     draw = np.random.default_rng(3)
     prompts = [
         (domain, number, draw.integers(0, 3, 3).tolist(), draw.integers(0, 2, 3).tolist())
-        for number, domain in enumerate(["chat"] * 20 + ["math"] * 60 + ["code"] * 40)
+        for number, domain in enumerate(["chat"] * 8 + ["math"] * 150 + ["code"] * 40)
     ]
     items = rm_bench.score(rm_bench.read_recorded(scored_file(tmp_path / "s.json", prompts), None))
     (overall,) = [

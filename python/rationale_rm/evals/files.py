@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from rationale_rm._core import RationaleError
 from rationale_rm.data import BadLine, DataError, Row, read_rows
+from rationale_rm.data.faults import BadValueError, short, valid
 from rationale_rm.types import Pair
 
 _BLOCK = 1 << 20
@@ -44,7 +45,23 @@ def text_of(row: Row, name: str) -> str:
     value = row.value.get(name)
     if not isinstance(value, str):
         refuse(row, f"{name} must be text" if name in row.value else f"{name} is missing")
-    return value
+    return checked(row, name, value)
+
+
+def checked(row: Row, name: str, text: str) -> str:
+    """A text that can be shown to a model. Raises `DataError` for one that is not valid Unicode."""
+    try:
+        valid(text, name)
+    except BadValueError as error:
+        refuse(row, str(error))
+    return text
+
+
+def choice_of(row: Row, name: str, value: Any, choices: Mapping[Any, int]) -> int:
+    """What a value of a few stands for. Raises `DataError`."""
+    if not isinstance(value, (str, int)) or isinstance(value, bool) or value not in choices:
+        refuse(row, f"{name} is {short(str(value))}: expected {', '.join(map(str, choices))}")
+    return choices[value]
 
 
 def name_of(row: Row, name: str) -> str:
@@ -54,7 +71,7 @@ def name_of(row: Row, name: str) -> str:
         return str(value)
     if not isinstance(value, str) or not value:
         refuse(row, f"{name} must be text or a whole number" if name in row.value else f"{name} is missing")
-    return value
+    return checked(row, name, value)
 
 
 def unique(pairs: Sequence[Pair]) -> list[Pair]:

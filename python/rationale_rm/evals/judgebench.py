@@ -14,7 +14,7 @@ from rationale_rm import _core as core
 from rationale_rm.data import Row
 from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import given, item_digest, name_of, refuse, text_of, unique
+from rationale_rm.evals.files import choice_of, given, item_digest, name_of, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Critique, GenrmStatus, Pair
 
@@ -37,9 +37,6 @@ def items(records: Sequence[Row]) -> list[Pair]:
 
 
 def _pair(row: Row) -> Pair:
-    label = row.value.get("label")
-    if label not in _LABELS:
-        refuse(row, f"label is {str(label)[:40]!r}: expected A>B or B>A")
     return Pair(
         id=name_of(row, "pair_id"),
         domain=text_of(row, "source"),
@@ -47,7 +44,7 @@ def _pair(row: Row) -> Pair:
         response1=text_of(row, "response_A"),
         response2=text_of(row, "response_B"),
         references=(),
-        label=_LABELS[label],
+        label=choice_of(row, "label", row.value.get("label"), _LABELS),
         file=row.file,
         line=row.line,
     )
@@ -65,7 +62,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     n_games = {len(_games(row)) for row in records}
     orders = ORDERS if max(n_games) == len(ORDERS) else (False,)
     texts: list[str] = []
-    places: list[tuple[Pair, bool, Any]] = []
+    places: list[tuple[Pair, bool, int | None]] = []
     found: dict[Place, Critique] = {}
     models: set[str] = set()
     decided, differing = 0, 0
@@ -80,7 +77,9 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
             models.add(str(said.get("judge_model") or row.value.get("judge_name") or "recorded"))
             if row.value.get("judge_name") == BRACKETS and isinstance(said.get("response"), str):
                 texts.append(said["response"])
-                places.append((pair, swapped, game.get("decision")))
+                decision = game.get("decision")
+                side = None if decision is None else choice_of(row, "decision", decision, _DECISIONS)
+                places.append((pair, swapped, side))
             else:
                 found[pair.id, swapped] = _decision(row, pair, swapped, game.get("decision"), said.get("response"))
                 decided += 1
@@ -91,7 +90,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         level = None if status else (-verdict if swapped else verdict)
         found[pair.id, swapped] = _critique(pair, swapped, level, GenrmStatus(status), text)
         shown = None if status else (verdict > 0) - (verdict < 0)
-        differing += shown != _DECISIONS.get(decision)
+        differing += shown != decision
     notes = []
     if decided:
         notes.append(f"{decided} games of judges whose texts are of another form: the recorded decision stands")
@@ -117,12 +116,10 @@ def _games(row: Row) -> list[Any]:
 
 
 def _decision(row: Row, pair: Pair, swapped: bool, decision: Any, text: Any) -> Critique:
-    if decision is not None and decision not in _DECISIONS:
-        refuse(row, f"decision is {str(decision)[:40]!r}: expected A>B, B>A, A=B or null")
     said = text if isinstance(text, str) else None
     if decision is None:
         return _critique(pair, swapped, None, GenrmStatus.NO_VERDICT, said)
-    side = _DECISIONS[decision]
+    side = choice_of(row, "decision", decision, _DECISIONS)
     return _critique(pair, swapped, -side if swapped else side, GenrmStatus.OK, said)
 
 

@@ -16,7 +16,7 @@ from rationale_rm import _core as core
 from rationale_rm.data import Row
 from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import given, item_digest, refuse, text_of, unique
+from rationale_rm.evals.files import choice_of, given, item_digest, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Critique, GenrmStatus, Pair
 
@@ -24,6 +24,7 @@ STORED: Final = "winners"
 _ORDER_NAMES: Final = {False: "swap = False", True: "swap = True"}
 _ADVERSARIAL: Final = "Adversarial"
 _LABELS: Final = {1: 1, 2: -1}
+_WINNERS: Final = {"1": 1, "2": 2, 1: 1, 2: 2, "": 0, "0": 0, 0: 0}
 
 
 def items(records: Sequence[Row]) -> list[Pair]:
@@ -32,9 +33,6 @@ def items(records: Sequence[Row]) -> list[Pair]:
 
 
 def _pair(row: Row) -> Pair:
-    label = row.value.get("label")
-    if isinstance(label, bool) or label not in _LABELS:
-        refuse(row, f"label is {str(label)[:40]!r}: expected 1 or 2")
     subset = _subset(row.file)
     return Pair(
         id=f"{subset}/{row.line - 1}",
@@ -43,7 +41,7 @@ def _pair(row: Row) -> Pair:
         response1=text_of(row, "output_1"),
         response2=text_of(row, "output_2"),
         references=(),
-        label=_LABELS[label],
+        label=choice_of(row, "label", row.value.get("label"), _LABELS),
         file=row.file,
         line=row.line,
     )
@@ -113,11 +111,7 @@ def _last(row: Row) -> Mapping[str, Any]:
 
 def _winner(row: Row, winner: Any) -> int:
     """1 or 2, 0 for none."""
-    if winner in (None, "", 0, "0"):
-        return 0
-    if str(winner) not in ("1", "2"):
-        refuse(row, f"winner is {str(winner)[:40]!r}: expected 1, 2 or null")
-    return int(winner)
+    return 0 if winner is None else choice_of(row, "winner", winner, _WINNERS)
 
 
 def _said(row: Row, completion: Any) -> str:

@@ -20,10 +20,12 @@ from itertools import product
 from pathlib import PurePath
 from typing import Any, Final
 
+from rationale_rm._core import RationaleError
 from rationale_rm.data import Row
+from rationale_rm.data.faults import kind, short
 from rationale_rm.evals.answers import Answers, about_orders, malformed, mean, mean_of_known, of_readable, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import given, item_digest, name_of, refuse, text_of, unique
+from rationale_rm.evals.files import checked, given, item_digest, name_of, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Pair
 
@@ -31,6 +33,7 @@ STYLES: Final = ("concise", "plain", "markdown")
 CELLS: Final = tuple(product(range(3), range(3)))
 """(chosen, rejected), row by row."""
 DOMAINS: Final = ("chat", "math", "code", "safety")
+_LARGEST: Final = 1 << 1000
 TABLES: Final = "tables"
 """In `Answers.recorded`: rule → id of the prompt → (3, 3) values, None where there is none."""
 Table = list[list[float | None]]
@@ -43,20 +46,13 @@ def items(records: Sequence[Row]) -> list[Pair]:
 
 def _prompt(row: Row) -> Pair:
     """A prompt with what all its pairs share; its responses stand in ``extra``."""
-    domain = row.value.get("domain")
-    if domain is None:
-        domain = PurePath(row.file).name.partition("_")[0].partition(".")[0]
-    if not isinstance(domain, str) or not domain.startswith(DOMAINS):
-        refuse(
-            row,
-            f"domain is {str(domain)[:40]!r}: expected one of {', '.join(DOMAINS)} (or FILE is DOMAIN_filtered.json)",
-        )
+    domain = _domain(row)
     texts = {}
     for name in ("chosen", "rejected"):
         found = row.value.get(name)
         if not isinstance(found, list) or len(found) != len(STYLES) or not all(isinstance(text, str) for text in found):
             refuse(row, f"{name} must be a list of {len(STYLES)} texts: {', '.join(STYLES)}")
-        texts[name] = found
+        texts[name] = [checked(row, name, text) for text in found]
     return Pair(
         id=f"{domain}/{name_of(row, 'id')}",
         domain=domain,
@@ -118,6 +114,8 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         else:
             rotation = files.index(row.file)
             for k, value in enumerate(_numbers(row, "result")):
+                if not (math.isnan(value) or 0 <= value <= 1):
+                    refuse(row, f"result holds {value:g}: expected what the right response won, 0 to 1")
                 table[k][(k + rotation) % 3] = None if math.isnan(value) else value
     wanted = pairs if pairs is not None else [pair for prompt in shown.values() for pair in _pairs_of(prompt)]
     notes = ["recorded scores hold no answers: parse failures and order figures are not there"]
@@ -133,10 +131,25 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     )
 
 
+def _domain(row: Row) -> str:
+    """The record's domain, else that of the file's name."""
+    domain = row.value.get("domain")
+    if domain is None:
+        domain = PurePath(row.file).name.partition("_")[0].partition(".")[0]
+    if not isinstance(domain, str) or _slice_of(domain) is None:
+        refuse(row, f"domain is {short(str(domain))}: expected {', '.join(DOMAINS)} (or a file DOMAIN_filtered.json)")
+    return domain
+
+
+def _slice_of(domain: str) -> str | None:
+    """The domain that this one is or is a subset of, such as safety of ``safety-refuse``."""
+    first = domain.partition("-")[0]
+    return first if first in DOMAINS else None
+
+
 def _bare(row: Row) -> Pair:
-    domain = row.value.get("domain") or PurePath(row.file).name.partition("_")[0]
-    if not isinstance(domain, str) or not domain.startswith(DOMAINS):
-        refuse(row, f"domain is {str(domain)[:40]!r}: expected one of {', '.join(DOMAINS)}")
+    """A prompt of which the file holds no texts."""
+    domain = _domain(row)
     return Pair(
         id=f"{domain}/{name_of(row, 'id')}",
         domain=domain,
@@ -160,7 +173,9 @@ def _numbers(row: Row, name: str) -> list[float]:
         refuse(row, f"{name} must be a list of {len(STYLES)} numbers")
     for value in found:
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            refuse(row, f"{name} must hold numbers, not {type(value).__name__}")
+            refuse(row, f"{name} must hold numbers, not {kind(value)}")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            refuse(row, f"{name} holds a number of too many digits")
     return [math.nan if value is None else float(value) for value in found]
 
 
@@ -181,7 +196,9 @@ def score(answers: Answers) -> list[ScoredItem]:
         else:
             values = _answered(name, pairs, answers)
         first = next(iter(pairs.values()))
-        domain = next(one for one in DOMAINS if first.domain.startswith(one))
+        domain = _slice_of(first.domain)
+        if domain is None or not name:
+            raise RationaleError(f"{first.id} is no pair of RM-Bench: its domain is {short(first.domain)}")
         digests = [item_digest(pair) for pair in pairs.values()]
         scored.append(
             ScoredItem(

@@ -124,7 +124,7 @@ def arena_hard(
     Hard prompts and creative writing are leaderboards of their own, against baselines of their own. One judged model:
     its result.json, samples.jsonl and items.jsonl stand in RUN; several: in RUN/NAME of each.
     """
-    spec = running.look_at(model, recorded, out, how)
+    spec = running.look_at(model, recorded, data, out, how)
     settings = running.settings_of(
         n_reasons=n_reasons or None,
         temperature=temperature,

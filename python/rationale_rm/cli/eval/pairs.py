@@ -75,7 +75,7 @@ def command(benchmark: Benchmark) -> Callable[..., None]:
         *,
         how: options.Asking,
     ) -> None:
-        spec = running.look_at(model, recorded, out, how)
+        spec = running.look_at(model, recorded, data, out, how)
         settings = running.settings_of(
             n_reasons=n_reasons or None,
             temperature=temperature,
@@ -125,7 +125,12 @@ def evaluate(
     **more: Any,
 ) -> running.Outcome:
     """Answers into all that a run is made of."""
-    items = benchmark.score(answers)
+    try:
+        items = benchmark.score(answers)
+    except RationaleError as error:
+        running.refuse(error)
+    if recorded is not None and all(value is None for item in items for value in item.values.values()):
+        output.fail("none of the recorded outputs is about an item of the data: they are joined by id")
     model = name or answers.model
     found = estimates(items, strata=benchmark.strata, n_resamples=n_resamples, seed=seed)
     result = EvalResult(

@@ -6,26 +6,22 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from rationale_rm._core import RationaleError
-from rationale_rm.cli import asking, options, output
-from rationale_rm.cli.eval import choices, running
-from rationale_rm.cli.match import items_to_match, match_all, wanted_matches
+from rationale_rm.cli import options, output
+from rationale_rm.cli.eval import choices, judging, running
 from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings
-from rationale_rm.data import LabelScale, Loaded, read_pairs
+from rationale_rm.data import LabelScale
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import estimates, manifest, rationale
 from rationale_rm.evals.figures import N_RESAMPLES
-from rationale_rm.evals.runs import ANSWERS_FILE, MATCHES_FILE
-from rationale_rm.extras import MissingExtraError
-from rationale_rm.judge import Judge, MetaJudge
-from rationale_rm.judge.spec import model_of
+from rationale_rm.evals.runs import ANSWERS_FILE
 from rationale_rm.metrics import Settings
 from rationale_rm.types import Pair
-from rationale_rm.world import SPLITS, OracleJudge, WorldSettings
+from rationale_rm.world import SPLITS, WorldSettings
 from rationale_rm.world import pairs as world_pairs
 
 EPILOG: Final = """\
@@ -42,7 +38,6 @@ Examples:
 
 Stopped in any way, the same command goes on where it was.
 """
-ORACLE: Final = "oracle"
 _WORLD: Final = re.compile(r"world:([a-z]{1,16}):([1-9][0-9]{0,5})(?::([0-9]{1,9}))?", re.ASCII)
 
 
@@ -90,10 +85,10 @@ def rationale_command(
     outcome accuracy, RC, their product answer by answer (joint), the share of right verdicts whose RC is 0 (spurious)
     or small, F1 and average precision, overall and by domain.
 
-    The data: HelpSteer3-Atomic and CW-Atomic's schema, JSON Lines or Parquet; hub:Qwen/RationaleRM/data/
-    helpsteer3_test_1000.jsonl; or world:SPLIT:N[:SEED], N pairs of the synthetic world.
+    The data: HelpSteer3-Atomic and CW-Atomic's schema, as JSON Lines or Parquet, on the hub as
+    hub:Qwen/RationaleRM/data/helpsteer3_test_1000.jsonl; or N pairs of the synthetic world as world:SPLIT:N[:SEED].
     """
-    spec = running.look_at(model, recorded, out, how)
+    spec = running.look_at(model, recorded, data, out, how)
     settings = running.settings_of(
         n_reasons=n_reasons or None,
         temperature=temperature,
@@ -115,9 +110,9 @@ def rationale_command(
         sources = [os.path.join(out, ANSWERS_FILE)]
     else:
         sources = running.local(recorded)
-    loaded = _read(sources, label_scale)
+    loaded = judging.read(sources, label_scale)
     if judge is not None:
-        loaded = _judged(loaded, pairs, called, judge, out, top_k or None, seed, how, sources, label_scale)
+        loaded = judging.judged(loaded, pairs, called, judge, out, top_k or None, seed, how, sources, label_scale)
     scoring = Settings(top_k=top_k or None, threshold=threshold, seed=seed, n_resamples=n_resamples)
     try:
         answers = rationale.judged(loaded.pairs, called, scoring, pairs)
@@ -192,7 +187,7 @@ def _data(
     found: dict[str, Pair] = {}
     for pair in [
         *(pair for spec in worlds for pair in _world(spec)),
-        *(_read(files, label_scale).pairs if files else ()),
+        *(judging.read(files, label_scale).pairs if files else ()),
     ]:
         found.setdefault(pair.source_id, replace(pair, id=pair.source_id, pair_id=None, models={}))
     return list(found.values())[:limit], files
@@ -210,66 +205,3 @@ def _world(spec: str) -> list[Pair]:
         return world_pairs(WorldSettings(seed=int(match[3] or 0)), match[1], int(match[2]))  # type: ignore[arg-type]
     except RationaleError as error:
         running.refuse(error)
-
-
-def _read(files: Sequence[str], label_scale: LabelScale | None) -> Loaded:
-    try:
-        loaded = read_pairs(files, label_scale=label_scale)
-    except (RationaleError, OSError, MissingExtraError) as error:
-        running.refuse(error)
-    output.report_bad_lines(loaded.bad, loaded.n_lines)
-    if not loaded.pairs:
-        output.fail(f"no pair with human reasons in {', '.join(files)}: nothing to evaluate")
-    return loaded
-
-
-def _judged(
-    loaded: Loaded,
-    pairs: Sequence[Pair] | None,
-    called: str | None,
-    judge: str,
-    out: str,
-    top_k: int | None,
-    seed: int,
-    how: options.Asking,
-    sources: Sequence[str],
-    label_scale: LabelScale | None,
-) -> Loaded:
-    """Has the answers judged, going on from what the run's folder holds; the records with what the judge said."""
-    known = None if pairs is None else {pair.id for pair in pairs}
-    if known is not None:
-        loaded = replace(loaded, pairs=tuple(pair for pair in loaded.pairs if pair.source_id in known))
-    if any(answer.judge is not None for pair in loaded.pairs for answer in pair.models.values()):
-        output.fail(
-            "--judge: the recorded answers were judged already; leave it out, or give the answers alone", output.USAGE
-        )
-    items = items_to_match(loaded, None if called is None else [called], top_k, None)
-    running.make_folder(out)
-    path = os.path.join(out, MATCHES_FILE)
-    made_by: dict[str, Any] = {"command": f"eval {rationale.NAME}", "top_k": top_k}
-    wanted = wanted_matches(items)
-    if judge == ORACLE:
-        oracle: Judge = OracleJudge()
-        match_all(oracle, items, asking.Run(path, {**made_by, "judge": ORACLE}, how, wanted), loaded)
-    else:
-        spec = asking.read_spec(judge, judge=True)
-        made_by["judge"] = f"{spec.kind}:{model_of(spec)}"
-        if spec.is_local_judge:
-            from rationale_rm.judge.local import open_local
-
-            try:
-                local = open_local(spec.kind, spec.name)
-            except (ImportError, ValueError, OSError) as error:
-                running.refuse(error)
-            match_all(local, items, asking.Run(path, made_by, how, wanted), loaded)
-        else:
-            caller = asking.open_caller(spec, how)
-            metajudge = MetaJudge(caller, seed=seed)
-            match_all(metajudge, items, asking.Run(path, made_by | metajudge.settings(), how, wanted, caller), loaded)
-    return _with_judge(_read([*sources, path], label_scale), _read(sources, label_scale))
-
-
-def _with_judge(judged: Loaded, plain: Loaded) -> Loaded:
-    """The judged records; of failed answers, which no judge sees, the plain ones."""
-    held = {pair.id for pair in judged.pairs}
-    return replace(judged, pairs=(*judged.pairs, *(pair for pair in plain.pairs if pair.id not in held)))

@@ -39,7 +39,9 @@ class Outcome:
     seed: int
 
 
-def look_at(model: str | None, recorded: Sequence[str] | None, run: str, how: options.Asking) -> Spec | None:
+def look_at(
+    model: str | None, recorded: Sequence[str] | None, data: Sequence[str] | None, run: str, how: options.Asking
+) -> Spec | None:
     """The model to ask, None where recorded outputs are to be scored; leaves the program for what cannot be."""
     if (model is None) == (not recorded):
         output.fail("give either --model, to ask a GenRM, or --recorded, to score recorded outputs", output.USAGE)
@@ -47,6 +49,8 @@ def look_at(model: str | None, recorded: Sequence[str] | None, run: str, how: op
         output.fail(f"cannot write {run}: a run is a folder, and this is a file", output.USAGE)
     if recorded and how.dry_run:
         output.fail("--dry-run plans what --model is to be asked; recorded outputs ask nothing", output.USAGE)
+    if recorded and not data and how.limit is not None:
+        output.fail("--limit takes the first records of --data, which is not given", output.USAGE)
     if recorded and os.path.exists(os.path.join(run, ANSWERS_FILE)):
         output.fail(
             f"{run} holds the answers of a live run: choose another folder for the recorded outputs", output.USAGE

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rationale_rm.data import Row, expand
-from rationale_rm.data.faults import BadValueError, kind, valid
+from rationale_rm.data.faults import kind
 from rationale_rm.evals.arena_hard.games import BASELINES, CATEGORIES, NOT_ANSWERED, Answer, Game, Question
 from rationale_rm.evals.arena_hard.style import Style
-from rationale_rm.evals.files import name_of, read_records, refuse, text_of
+from rationale_rm.evals.files import checked, name_of, read_records, refuse, text_of
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -30,7 +30,7 @@ def read_questions(paths: Paths) -> dict[str, Question]:
     """The questions by their id (fields ``uid, category, subcategory, prompt``)."""
     found: dict[str, Question] = {}
     for row in read_records(expand(paths)):
-        uid, category = _name(row, "uid"), _category(row)
+        uid, category = name_of(row, "uid"), _category(row)
         if uid in found:
             refuse(row, f"a second question with the uid {uid!r}")
         subcategory = row.value.get("subcategory")
@@ -38,7 +38,7 @@ def read_questions(paths: Paths) -> dict[str, Question]:
             uid=uid,
             category=category,
             subcategory=subcategory if isinstance(subcategory, str) else category,
-            prompt=_unicode(row, "prompt", text_of(row, "prompt")),
+            prompt=text_of(row, "prompt"),
         )
     return found
 
@@ -52,7 +52,7 @@ def read_answers(paths: Paths) -> dict[str, dict[str, Answer]]:
     """
     found: dict[str, dict[str, Answer]] = {}
     for row in read_records(expand(paths)):
-        uid, model = _name(row, "uid"), _name(row, "model")
+        uid, model = name_of(row, "uid"), name_of(row, "model")
         messages = row.value.get("messages")
         if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
             refuse(row, "messages must be a list that ends with the answer")
@@ -60,7 +60,7 @@ def read_answers(paths: Paths) -> dict[str, dict[str, Answer]]:
         text = content.get("answer") if isinstance(content, dict) else content
         if not isinstance(text, str):
             refuse(row, f"the last message's answer must be text, not {kind(text)}")
-        text = _unicode(row, "the answer", text)
+        text = checked(row, "the answer", text)
         found.setdefault(model, {})[uid] = Answer(uid, model, text, _recorded_style(row.value.get("metadata")))
     return found
 
@@ -83,9 +83,9 @@ def read_judgments(paths: Paths, *, baselines: Mapping[str, str] = BASELINES) ->
         if not isinstance(games, list) or len(games) != 2:
             refuse(row, "games must be a list of two: the baseline's answer shown first, then the model's")
         category = _category(row)
-        uid, model, judge = _name(row, "uid"), _name(row, "model"), _name(row, "judge")
+        uid, model, judge = name_of(row, "uid"), name_of(row, "model"), name_of(row, "judge")
         given = row.value.get("baseline") is not None
-        baseline = _name(row, "baseline") if given else baselines[category]
+        baseline = name_of(row, "baseline") if given else baselines[category]
         for number, game in enumerate(games):
             level, status, text = _verdict(row, game)
             found.append(
@@ -134,19 +134,6 @@ def _sum(count: Any) -> int | None:
     numbers = list(count.values()) if isinstance(count, dict) else [count]
     whole = [n for n in numbers if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < _MANY]
     return sum(whole) if numbers and len(whole) == len(numbers) else None
-
-
-def _name(row: Row, name: str) -> str:
-    return _unicode(row, name, name_of(row, name))
-
-
-def _unicode(row: Row, name: str, text: str) -> str:
-    """The text; one with a lone surrogate can be sent to no judge and written to no file."""
-    try:
-        valid(text, name)
-    except BadValueError as error:
-        refuse(row, str(error))
-    return text
 
 
 def _category(row: Row) -> str:
