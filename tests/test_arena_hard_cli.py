@@ -177,8 +177,10 @@ def test_a_live_genrm_judges_and_the_run_can_be_scored_again(benchmark, tmp_path
         judge = ("--model", f"openai:genrm@{server.url}")
         run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
         assert len(server.bodies) == 2 * 2 * 32
+        written = (out / "alpha" / "result.json").read_bytes()
         again = run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
         assert len(server.bodies) == 2 * 2 * 32  # nothing is asked twice
+        assert (out / "alpha" / "result.json").read_bytes() == written
     for model, rate in (("alpha", 1.0), ("beta", 0.0)):
         found = figures(out / model)
         for category in BASELINES:
