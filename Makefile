@@ -145,7 +145,7 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 	@build/wheel-venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/runtime.txt dist/*.whl
 	@cd build && wheel-venv/bin/python ../tests/wheel_smoke.py
 
-bench: setup setup-models $(INTEGRATIONS)/ray/.installed ## Measure against the peers; writes build/bench.json
+bench: setup setup-models setup-browser $(INTEGRATIONS)/ray/.installed ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
 
 tournaments: setup ## What tournaments keep of a round-robin's ranking (3 minutes); writes docs/experiments/tournaments.json

@@ -151,6 +151,7 @@ async function begin() {
   byId("help-open").addEventListener("click", help);
   byId("help-close").addEventListener("click", () => byId("help").close());
   addEventListener("hashchange", () => {
+    clearTimeout(later);
     state = readRoute();
     show(true);
   });

@@ -29,10 +29,15 @@ function routeOf(state) {
   return given.toString();
 }
 
-/** Makes `state` the address; `step` makes it one that the back button returns from. */
+let later = 0;
+
+/** Makes `state` the address; `step` makes it one that the back button returns from.
+ *
+ * Other changes (a held key, a typed word) come too fast for an address each: the last one gets it.
+ */
 function setRoute(state, step) {
+  clearTimeout(later);
   const address = `#${routeOf(state)}`;
-  if (address === location.hash) return;
-  if (step) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  if (step && address !== location.hash) history.pushState(null, "", address);
+  if (!step) later = setTimeout(() => history.replaceState(null, "", address), 150);
 }

@@ -31,8 +31,8 @@ _MOST_SLICES: Final = 14
 
 
 def section(inputs: Inputs) -> Section | None:
-    """The section, or None without evaluations."""
-    if not inputs.evals:
+    """The section, or None without evaluations and comparisons."""
+    if not inputs.evals and not inputs.comparisons:
         return None
     blocks: list[Figure | Table | Folded] = []
     notes: list[str] = []
