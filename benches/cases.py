@@ -513,11 +513,11 @@ def report_10k_samples(rounds: int) -> list[Entry]:
 
     found = report.measure(builds=min(rounds, 3))
     note = (
-        f"{report.N_SAMPLES:,} samples of {found.sample_bytes / KB:.1f} KB (JSON, drawn words), read, packed and written; "
-        f"file {found.file_bytes / 1e6:.1f} MB (limit 40); in Chromium from disk: ready after {found.opened:.2f} s "
-        f"(limit 2), slowest of {found.n_filters} filters {found.filtered * MS:.0f} ms until the list is drawn (limit 100), "
-        f"first search of all texts {found.searched:.2f} s with the first finds after {found.first_find * MS:.0f} ms, the "
-        f"next {found.searched_again:.2f} s; wall time"
+        f"{report.N_SAMPLES:,} samples of {found.sample_bytes / KB:.1f} KB (JSON, drawn words), read, packed and "
+        f"written; file {found.file_bytes / 1e6:.1f} MB (limit 40); in Chromium from disk: ready after "
+        f"{found.opened:.2f} s (limit 2), slowest of {found.n_filters} filters {found.filtered * MS:.0f} ms until the "
+        f"list is drawn (limit 100), first search of all texts {found.searched:.2f} s with the first finds after "
+        f"{found.first_find * MS:.0f} ms, the next {found.searched_again:.2f} s; wall time"
     )
     return [Entry("report_10k_samples", found.built, None, "s per build", note)]
 

@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+import reports
 from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm.cli.main import app
@@ -19,8 +20,6 @@ from rationale_rm.report.sections.reasons import code_of
 from rationale_rm.report.text import number, shown
 from rationale_rm.report.training import setting_of
 from typer.testing import CliRunner
-
-import reports
 
 
 def unpacked(text):
