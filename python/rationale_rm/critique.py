@@ -16,6 +16,8 @@ from rationale_rm.types import Critique, GenrmStatus, Pair
 
 Order = Literal["given", "swapped", "both", "random"]
 """Which response is shown as A: response 1, response 2, each once, or one of them by a seeded draw a pair."""
+Style = Literal["full", "brief"]
+"""The whole prompt, or the question in one line, for small models that training has taught what to do."""
 N_REASONS: Final = 5
 """Reasons that evaluations ask for (paper, §2.2); training asks for no number."""
 MAX_TOKENS: Final = 4096
@@ -40,10 +42,17 @@ class CritiqueSettings:
     constrain: bool = False
     """Hold the answer to the form by constrained output, where the server can. Off by default: form is part of
     what a GenRM is judged by."""
+    style: Style = "full"
+    """A brief prompt asks for no number of reasons."""
+
+    @property
+    def template(self) -> str:
+        """The id of the prompt's template."""
+        return prompts.template_id("genrm" if self.style == "full" else "genrm_brief")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, with the prompt's template: what an answer depends on besides the model."""
-        return {"template": prompts.template_id("genrm"), **asdict(self)}
+        return {"template": self.template, **{k: v for k, v in asdict(self).items() if k != "style"}}
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for numbers out of range."""
@@ -112,19 +121,23 @@ def question(caller: Caller, pair: Pair, swapped: bool, sample: int, settings: C
     regex = None
     if settings.constrain and settings.n_reasons is not None:
         regex = prompts.genrm_regex(settings.n_reasons)
+
+    def prompt(call: str) -> prompts.Prompt:
+        if settings.style == "brief":
+            return prompts.genrm_brief(pair, swapped=swapped)
+        return prompts.genrm(pair, key=caller.key, call=call, swapped=swapped, n_reasons=settings.n_reasons)
+
     return Question(
         key={
             "ask": "genrm",
-            "template": prompts.template_id("genrm"),
+            "template": settings.template,
             "context": context,
             "responses": [pair.response1, pair.response2],
             "n_reasons": settings.n_reasons,
             "swapped": swapped,
             "sample": sample,
         },
-        prompt=lambda call: prompts.genrm(
-            pair, key=caller.key, call=call, swapped=swapped, n_reasons=settings.n_reasons
-        ),
+        prompt=prompt,
         sampling=Sampling(
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,

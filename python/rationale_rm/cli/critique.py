@@ -105,11 +105,11 @@ def critique(
     if called == "human":  # human-checklist and human-label are the people's
         output.fail("the output cannot call a model human: choose another --name", output.USAGE)
     made_by = {"command": "critique", "model": f"{spec.kind}:{model_of(spec)}", "name": called, **settings.to_dict()}
-    wanted = _wanted(pairs, settings)
+    wanted = wanted_critiques(pairs, settings)
     caller = asking.open_caller(spec, how)
     if how.dry_run:
         done = asking.done_before(out, made_by, how, wanted)
-        asking.show_plan(_questions(caller, pairs, settings, done), caller, how, len(done), [])
+        asking.show_plan(critique_questions(caller, pairs, settings, done), caller, how, len(done), [])
         return
     run = asking.Run(out, made_by, how, wanted, caller)
 
@@ -136,7 +136,7 @@ def _sources(pairs: Sequence[Pair], quiet: bool) -> list[Pair]:
     return list(found.values())
 
 
-def _wanted(pairs: Sequence[Pair], settings: CritiqueSettings) -> dict[str, str]:
+def wanted_critiques(pairs: Sequence[Pair], settings: CritiqueSettings) -> dict[str, str]:
     """Id of every critique to come → digest of the pair."""
     wanted: dict[str, str] = {}
     owner: dict[str, str] = {}
@@ -151,9 +151,10 @@ def _wanted(pairs: Sequence[Pair], settings: CritiqueSettings) -> dict[str, str]
     return wanted
 
 
-def _questions(
+def critique_questions(
     caller: Caller, pairs: Sequence[Pair], settings: CritiqueSettings, done: Collection[str]
 ) -> Iterator[Question]:
+    """What is asked about pairs, but for the critiques (by id) that are there."""
     for pair in pairs:
         for swapped, sample in shown(pair.id, settings):
             if critique_id(pair.id, swapped, sample) not in done:

@@ -36,7 +36,9 @@ and are asked again by the next run.
 """
 
 
-class _Item(NamedTuple):
+class Item(NamedTuple):
+    """One list of reasons to be judged."""
+
     pair: Pair
     model: str
     request: MatchRequest
@@ -103,7 +105,7 @@ def match(
     only = model[0] if model is not None and len(model) == 1 else None
     loaded = load_pairs(files, progress=progress, what="match", label_scale=label_scale, model=only)
     progress.done()
-    items = _items(loaded, model, top_k or None, how.limit)
+    items = items_to_match(loaded, model, top_k or None, how.limit)
 
     cut = {"judge": f"{spec.kind}:{model_of(spec)}", "top_k": top_k or None}
     if spec.is_local_judge:
@@ -124,35 +126,36 @@ def match(
         output.fail(str(error), output.USAGE)
     made_by = {"command": "match", **cut, **metajudge.settings()}
     if how.dry_run:
-        done = asking.done_before(out, made_by, how, _wanted(items))
+        done = asking.done_before(out, made_by, how, wanted_matches(items))
         waiting = [item for item in items if item.request.id not in done]
-        asking.show_plan(_questions(metajudge, waiting), caller, how, len(done), [])
+        asking.show_plan(match_questions(metajudge, waiting), caller, how, len(done), [])
         return
-    run = asking.Run(out, made_by, how, _wanted(items), caller)
-    _match_all(metajudge, items, run, loaded)
+    run = asking.Run(out, made_by, how, wanted_matches(items), caller)
+    match_all(metajudge, items, run, loaded)
 
 
 def _match_locally(
-    spec: Spec, items: Sequence[_Item], out: str, cut: dict[str, Any], how: options.Asking, loaded: Loaded
+    spec: Spec, items: Sequence[Item], out: str, cut: dict[str, Any], how: options.Asking, loaded: Loaded
 ) -> None:
     from rationale_rm.judge.local import open_local
 
     made_by = {"command": "match", **cut}
     if how.dry_run:
-        done = len(asking.done_before(out, made_by, how, _wanted(items)))
+        done = len(asking.done_before(out, made_by, how, wanted_matches(items)))
         output.emit(f"judge: {spec.kind}, in this process\nanswers there already: {done:,}\ncalls: 0\ncost: none\n")
         return
     try:
         judge = open_local(spec.kind, spec.name)
     except (ImportError, ValueError, OSError) as error:
         output.fail(str(error))
-    run = asking.Run(out, made_by, how, _wanted(items))
+    run = asking.Run(out, made_by, how, wanted_matches(items))
     if judge.stand_in is not None and not how.quiet:
         output.note(judge.stand_in)
-    _match_all(judge, items, run, loaded)
+    match_all(judge, items, run, loaded)
 
 
-def _match_all(judge: Judge, items: Sequence[_Item], run: asking.Run, loaded: Loaded) -> None:
+def match_all(judge: Judge, items: Sequence[Item], run: asking.Run, loaded: Loaded) -> None:
+    """Has every item judged that is not there yet, and keeps the results in the run's output."""
     waiting = {item.request.id: item for item in items if item.request.id not in run.done}
 
     def on_result(result: MatchResult) -> None:
@@ -165,7 +168,7 @@ def _match_all(judge: Judge, items: Sequence[_Item], run: asking.Run, loaded: Lo
     run.carry_out(work, "match", loaded.bad, loaded.n_lines)
 
 
-def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limit: int | None) -> list[_Item]:
+def items_to_match(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limit: int | None) -> list[Item]:
     """What is to be judged: each model's reasons about each of the first `limit` pairs."""
     for name in wanted or ():
         if name not in loaded.models:
@@ -192,13 +195,13 @@ def _items(loaded: Loaded, wanted: Sequence[str] | None, top_k: int | None, limi
                 reasons=critique.reasons[:top_k],
                 swapped=critique.swapped,
             )
-            items.append(_Item(pair, name, request))
+            items.append(Item(pair, name, request))
     # Records of one pair follow one another, so that a server's prefix cache serves them.
     order = {pair.source_id: number for number, pair in reversed(list(enumerate(pairs)))}
     return sorted(items, key=lambda item: order[item.pair.source_id])
 
 
-def _wanted(items: Sequence[_Item]) -> dict[str, str]:
+def wanted_matches(items: Sequence[Item]) -> dict[str, str]:
     """Id of every record to come → digest of what the judge is asked."""
     return {
         request.id: asking.digest(request.references, request.reasons, request.swapped)
@@ -206,13 +209,14 @@ def _wanted(items: Sequence[_Item]) -> dict[str, str]:
     }
 
 
-def _questions(judge: MetaJudge, items: Sequence[_Item]) -> Iterator[Question]:
+def match_questions(judge: MetaJudge, items: Sequence[Item]) -> Iterator[Question]:
+    """What a MetaJudge is asked about the items."""
     for item in items:
         if judge.without_asking(item.request) is None:
             yield from (judge.question(item.request, sample) for sample in range(judge.samples))
 
 
-def _record(item: _Item, result: MatchResult, stand_in: str | None) -> dict[str, Any]:
+def _record(item: Item, result: MatchResult, stand_in: str | None) -> dict[str, Any]:
     """One line of output: the layout of MetaJudge result files, with what that leaves open."""
     status = "success" if result.answered else "format_error" if result.samples else "error"
     record: dict[str, Any] = {

@@ -11,9 +11,9 @@ import numpy as np
 
 from rationale_rm._core import RationaleError
 from rationale_rm.data import read_pairs
+from rationale_rm.data.hub import local_files
 from rationale_rm.data.records import source_names
 from rationale_rm.train.recipe import Recipe
-from rationale_rm.train.sources import local_files
 from rationale_rm.types import Pair
 
 SHOWN_FAULTS = 3

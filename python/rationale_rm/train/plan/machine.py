@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.data import hub as data_hub
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import hub
 from rationale_rm.judge.address import below, read_address
@@ -91,7 +92,7 @@ def missing(recipe: Recipe, machine: Machine, parameters: int | None, *, resume:
 def _libraries(recipe: Recipe) -> Iterator[Missing]:
     wanted = {"torch": "train", "transformers": "train", "accelerate": "train", "safetensors": "train"}
     wanted["jinja2"] = "train"
-    if any(path.startswith(sources.PREFIX) for path in sources.all_sources(recipe)):
+    if any(path.startswith(data_hub.PREFIX) for path in sources.all_sources(recipe)):
         wanted["huggingface_hub"] = "train"
     if recipe.model.lora is not None:
         wanted["peft"] = "train"
@@ -177,11 +178,11 @@ def _has_chat_template(folder: Path) -> bool:
 def _data(recipe: Recipe) -> Iterator[Missing]:
     for source in sources.all_sources(recipe):
         try:
-            file = sources.hub_file(source)
+            file = data_hub.hub_file(source)
             if file is None:
-                sources.check([source])
-            elif sources.cached(file) is None and not sources.reachable(file):
-                yield Missing(source, f"not in the cache, and the hub cannot be reached: {sources.REMEDY}")
+                data_hub.check([source])
+            elif data_hub.cached(file) is None and not data_hub.reachable(file):
+                yield Missing(source, f"not in the cache, and the hub cannot be reached: {data_hub.REMEDY}")
         except MissingExtraError:
             yield Missing(source, "cannot be looked for without huggingface_hub")
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from rationale_rm._core import RationaleError
+from rationale_rm.data import hub
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.train import sources
 from rationale_rm.train.pairs import load
@@ -147,8 +148,8 @@ def _pairs(recipe: Recipe, look: bool, lacking: list[Missing]) -> tuple[Pairs, i
 
 def _is_here(source: str) -> bool:
     try:
-        file = sources.hub_file(source)
-        return os.path.exists(source) if file is None else sources.cached(file) is not None
+        file = hub.hub_file(source)
+        return os.path.exists(source) if file is None else hub.cached(file) is not None
     except RationaleError:
         return False
 

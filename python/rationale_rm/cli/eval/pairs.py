@@ -1,0 +1,184 @@
+"""The subcommand of a benchmark whose items are labelled pairs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rationale_rm._core import RationaleError
+from rationale_rm.cli import options, output
+from rationale_rm.cli.eval import choices, running
+from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings
+from rationale_rm.documents import EvalResult
+from rationale_rm.evals import (
+    Answers,
+    Benchmark,
+    estimates,
+    manifest,
+    read_ours,
+    read_records,
+    sample_views,
+    statuses,
+)
+from rationale_rm.evals.figures import N_RESAMPLES
+from rationale_rm.evals.runs import ANSWERS_FILE
+from rationale_rm.extras import MissingExtraError
+from rationale_rm.types import Pair
+
+FAULTS = (RationaleError, OSError, MissingExtraError)
+"""What reading may raise."""
+
+
+def about(benchmark: Benchmark) -> str:
+    """The help of the subcommand."""
+    return (
+        f"Evaluate on {benchmark.title}.\n\n"
+        "Asks a GenRM about every pair in both orders, or scores recorded outputs, and writes RUN/result.json with "
+        "every figure, RUN/samples.jsonl with every answer and RUN/items.jsonl for comparisons. An answer that breaks "
+        "the form is wrong, and its share stands beside the score. An answer that never came is missing, not wrong: "
+        "coverage says how many, and the same command asks for them again.\n\n"
+        f"The data: {benchmark.where}."
+    )
+
+
+def epilog(benchmark: Benchmark) -> str:
+    """Examples."""
+    name = benchmark.name
+    return (
+        "Examples:\n\n\b\n"
+        f"  rationale-rm eval {name} runs/{name} --data FILE --model openai:my-genrm@http://127.0.0.1:8000/v1\n"
+        f"  rationale-rm eval {name} runs/recorded --recorded FILE\n"
+        f"  rationale-rm eval {name} runs/{name} --data FILE --model vllm:./checkpoint --against runs/other\n\n"
+        "Stopped in any way, the same command goes on where it was.\n"
+    )
+
+
+def command(benchmark: Benchmark) -> Callable[..., None]:
+    """The subcommand, with its options."""
+
+    def run(
+        out: choices.RunFolder,
+        model: choices.Model = None,
+        recorded: choices.Recorded = None,
+        data: choices.Data = None,
+        name: choices.Name = None,
+        n_reasons: choices.NReasons = N_REASONS,
+        temperature: choices.Temperature = 0.0,
+        top_p: choices.TopP = 1.0,
+        max_tokens: choices.MaxTokens = MAX_TOKENS,
+        constrain: choices.Constrain = False,
+        prompt: choices.Prompt = "full",
+        n_resamples: choices.Resamples = N_RESAMPLES,
+        against: choices.Against = None,
+        seed: options.Seed = 0,
+        *,
+        how: options.Asking,
+    ) -> None:
+        spec = running.look_at(model, recorded, out, how)
+        settings = running.settings_of(
+            n_reasons=n_reasons or None,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            constrain=constrain,
+            style=prompt,
+            seed=seed,
+        )
+        files = running.local(data)
+        pairs = _read_items(benchmark, files, how.limit)
+        if spec is None:
+            answers = _read_recorded(benchmark, recorded or [], pairs, name)
+        else:
+            if pairs is None:
+                output.fail(f"{benchmark.name} needs its data: {benchmark.where}", output.USAGE)
+            own = running.called(spec, name)
+            if not running.ask(benchmark.name, out, pairs, spec, own, settings, how):
+                return
+            answers = read_ours([os.path.join(out, ANSWERS_FILE)], model=own, pairs=pairs)
+        outcome = evaluate(
+            benchmark,
+            answers,
+            files=files,
+            recorded=None if spec is not None else running.local(recorded),
+            sampling=None if spec is None else settings,
+            name=name,
+            n_resamples=n_resamples,
+            seed=seed,
+        )
+        running.finish(out, outcome, how, against, live=spec is not None)
+
+    run.__name__ = benchmark.name
+    return options.asks(run)
+
+
+def evaluate(
+    benchmark: Benchmark,
+    answers: Answers,
+    *,
+    files: Sequence[str],
+    recorded: Sequence[str] | None,
+    sampling: CritiqueSettings | None,
+    name: str | None,
+    n_resamples: int,
+    seed: int,
+    **more: Any,
+) -> running.Outcome:
+    """Answers into all that a run is made of."""
+    items = benchmark.score(answers)
+    model = name or answers.model
+    found = estimates(items, strata=benchmark.strata, n_resamples=n_resamples, seed=seed)
+    result = EvalResult(
+        eval=benchmark.name,
+        model=model,
+        manifest=manifest(
+            data=files,
+            recorded=recorded,
+            items=items,
+            n_pairs=len(answers.pairs),
+            model=model,
+            sampling=None if sampling is None else sampling.to_dict(),
+            n_resamples=n_resamples,
+            seed=seed,
+            rules=sorted({one.rule for one in found if one.rule}),
+            **more,
+        ),
+        estimates=found,
+        statuses=statuses(answers),
+        notes=answers.notes,
+    )
+    return running.Outcome(
+        result=result,
+        items=items,
+        samples=sample_views(answers),
+        strata=benchmark.strata,
+        headline=benchmark.headline,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+
+
+def _read_items(benchmark: Benchmark, files: Sequence[str], limit: int | None) -> list[Pair] | None:
+    if not files:
+        return None
+    try:
+        return benchmark.items(read_records(files)[:limit])
+    except FAULTS as error:
+        running.refuse(error)
+
+
+def _read_recorded(
+    benchmark: Benchmark, recorded: Sequence[str], pairs: Sequence[Pair] | None, name: str | None
+) -> Answers:
+    files = running.local(recorded)
+    try:
+        records = read_records(files)
+        theirs = [benchmark.is_recorded(row.value) for row in records]
+        if any(theirs) and not all(theirs):
+            row = records[theirs.index(False)]
+            output.fail(f"{row.file}:{row.line}: other records than at {records[0].file}:{records[0].line}")
+        if all(theirs):
+            return benchmark.read_recorded(records, pairs)
+        return read_ours(files, model=name, pairs=pairs)
+    except FAULTS as error:
+        running.refuse(error)

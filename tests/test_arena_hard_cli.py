@@ -1,0 +1,239 @@
+"""`rationale-rm eval arena_hard` as a user meets it: upstream's files, a live GenRM on a server, resuming, messages."""
+
+import json
+import re
+
+import pytest
+from arena_files import QUALITY, judgment_line, write_benchmark
+from judging import RecordingServer, completion, environment, run
+from rationale_rm.cli.main import app
+from rationale_rm.documents import EvalResult, SampleView
+from rationale_rm.evals import read_run
+from rationale_rm.evals.arena_hard import BASELINES, make_battles, make_board, read_answers, read_judgments
+from records import transcript, write
+from typer.testing import CliRunner
+
+STRENGTHS = {"alpha": 0.8, "beta": -0.5}
+FEW = ("--n-resamples", "50")
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    return write_benchmark(tmp_path / "bench", STRENGTHS)
+
+
+@pytest.fixture
+def env(tmp_path):
+    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["eval", "arena_hard", *map(str, arguments)])
+
+
+def given(benchmark):
+    return "--data", benchmark / "question.jsonl", "--answers", benchmark / "model_answer"
+
+
+def recorded(benchmark):
+    return "--recorded", benchmark / "model_judgment" / "judge"
+
+
+def figures(run_folder):
+    return {(e.rule, e.slice, e.metric): e for e in read_run(run_folder).result.estimates}
+
+
+def test_a_leaderboard_of_recorded_judgments(benchmark, tmp_path):
+    out = tmp_path / "run"
+    done = invoke(out, *given(benchmark), *recorded(benchmark), *FEW)
+    assert done.exit_code == 0, done.output
+    games = read_judgments([benchmark / "model_judgment"])
+    answers = read_answers([benchmark / "model_answer"])
+    for category, baseline in BASELINES.items():
+        alone = [one for one in games if one.category == category]
+        found = make_board(make_battles(alone, category=category, baseline=baseline), answers, n_resamples=50)
+        for column, model in enumerate(found.battles.models):
+            written = figures(out / model)
+            for rule, rates in found.rates.items():
+                assert written[rule, category, "win_rate"].value == pytest.approx(rates.value[column])
+    assert "hard_prompt: against o3-mini-2025-01-31, judged by judge" in done.output
+    assert "creative_writing: against gemini-2.0-flash-001" in done.output
+    assert done.output.index("alpha") < done.output.index("beta")  # by win rate
+    result = read_run(out / "alpha").result
+    assert result.manifest["answers"] == "recorded"
+    assert result.manifest["judge"] == "judge"
+    assert len(result.manifest["recorded"]) == 2
+    assert all(len(file["sha256"]) == 64 for file in result.manifest["data"])
+    assert result.statuses == {"ok": 64}
+
+
+def test_samples_and_items_of_a_run(benchmark, tmp_path):
+    out = tmp_path / "run"
+    assert invoke(out, *given(benchmark), *recorded(benchmark), "--candidate", "alpha", *FEW).exit_code == 0
+    lines = (out / "samples.jsonl").read_text("utf-8").splitlines()
+    samples = [SampleView.from_dict(json.loads(line)) for line in lines]
+    assert len(samples) == 64
+    assert len({sample.id for sample in samples}) == 64
+    for sample in samples:
+        assert sample.response2.startswith("A fine answer of alpha")
+        assert sample.response1.startswith(f"A fair answer of {BASELINES[sample.domain]}")
+        said = re.search(r"\[\[(.*)\]\]", sample.text)[1]
+        turned = said.translate(str.maketrans("AB", "BA")) if sample.swapped else said
+        assert sample.verdict == turned.replace("B=A", "A=B")
+    items = read_run(out).items
+    assert {item.slices for item in items} == {("hard_prompt",), ("creative_writing",)}
+    done = CliRunner().invoke(app, ["eval", "compare", str(out), str(out), "--json", "-"])
+    assert done.exit_code == 0, done.output
+    difference = json.loads(done.stdout)["differences"]
+    assert {(one["value"], one["low"], one["high"]) for one in difference} == {(0.0, 0.0, 0.0)}
+
+
+def test_two_models_of_one_leaderboard_are_compared_by_question(benchmark, tmp_path):
+    out = tmp_path / "run"
+    assert invoke(out, *given(benchmark), *recorded(benchmark), *FEW).exit_code == 0
+    done = CliRunner().invoke(app, ["eval", "compare", str(out / "alpha"), str(out / "beta"), "--json", "-"])
+    assert done.exit_code == 0, done.output
+    (hard,) = [
+        one
+        for one in json.loads(done.stdout)["differences"]
+        if (one["rule"], one["slice"], one["metric"]) == ("per_question", "hard_prompt", "win_rate")
+    ]
+    values = [figures(out / model)["per_question", "hard_prompt", "win_rate"].value for model in ("alpha", "beta")]
+    assert hard["value"] == pytest.approx(values[0] - values[1])
+    assert hard["n"] == 20
+
+
+def test_without_answers_there_is_the_plain_rule_alone(benchmark, tmp_path):
+    out = tmp_path / "run"
+    done = invoke(out, *recorded(benchmark), "--candidate", "beta", "--category", "creative_writing", *FEW)
+    assert done.exit_code == 0, done.output
+    found = figures(out)
+    assert {rule for rule, _, metric in found if metric == "win_rate"} == {"plain", "per_question"}
+    assert {category for _, category, _ in found} == {"creative_writing"}
+
+
+def test_questions_that_nobody_judged_are_missing_and_not_lost(benchmark, tmp_path):
+    file = benchmark / "model_judgment" / "judge" / "0.jsonl"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[5:]), "utf-8")
+    out = tmp_path / "run"
+    assert invoke(out, *given(benchmark), *recorded(benchmark), "--candidate", "alpha", *FEW).exit_code == 0
+    rate = figures(out)["plain", "hard_prompt", "win_rate"]
+    assert (rate.n, rate.n_total) == (15, 20)
+    assert rate.pessimistic < rate.value
+    assert read_run(out).result.statuses == {"not_answered": 10, "ok": 54}
+
+
+def test_a_models_name_leads_nowhere(tmp_path):
+    bench = write_benchmark(tmp_path / "bench", {"../../up": 0.3, "a/b": 0.1, "a_b": -0.1, "..": 0.0})
+    out = tmp_path / "runs" / "deep" / "run"
+    done = invoke(out, *given(bench), *recorded(bench), *FEW)
+    assert done.exit_code == 0, done.output
+    folders = sorted(path.name for path in out.iterdir())
+    assert folders == ["_", "_.._up", "a_b", "a_b_"]
+    assert {read_run(out / name).result.model for name in folders} == {"../../up", "a/b", "a_b", ".."}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench", "runs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--baseline", "cooking=x"), "expected hard_prompt=NAME or creative_writing=NAME"),
+        (("--baseline", "hard_prompt=other"), "was judged against o3-mini-2025-01-31"),
+        (("--candidate", "nobody"), "none of the judgments is about a chosen category, model and question"),
+        (("--name", "gpt-9"), "no judgments of gpt-9: there are those of judge"),
+    ],
+)
+def test_choices_that_fit_nothing_are_explained(benchmark, tmp_path, options, message):
+    done = invoke(tmp_path / "run", *given(benchmark), *recorded(benchmark), *options)
+    assert done.exit_code != 0
+    assert message in " ".join(done.output.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_judgments_of_several_judges_are_not_pooled(benchmark, tmp_path):
+    line = judgment_line("hard_prompt/q0", "hard_prompt", "alpha", 1, 1, judge="another")
+    write(benchmark / "model_judgment" / "judge" / "another.jsonl", line)
+    done = invoke(tmp_path / "run", *recorded(benchmark))
+    assert "several judges, another, judge: choose one with --name" in " ".join(done.output.split())
+    assert invoke(tmp_path / "run", *recorded(benchmark), "--name", "judge", *FEW).exit_code == 0
+    assert read_run(tmp_path / "run" / "alpha").result.statuses == {"ok": 64}
+
+
+# A live GenRM.
+
+
+def upright(number, body):
+    """Prefers the better answer, wherever it stands."""
+    text = "\n".join(message["content"] for message in body["messages"])
+    first, second = (QUALITY.index(word) for word in re.findall(rf"A ({'|'.join(QUALITY)}) answer of", text))
+    return completion(transcript("A>>B" if first > second else "B>>A"), model=body["model"])
+
+
+def test_a_live_genrm_judges_and_the_run_can_be_scored_again(benchmark, tmp_path, env):
+    out = tmp_path / "run"
+    with RecordingServer(upright) as server:
+        judge = ("--model", f"openai:genrm@{server.url}")
+        run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
+        assert len(server.bodies) == 2 * 2 * 32
+        again = run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
+        assert len(server.bodies) == 2 * 2 * 32  # nothing is asked twice
+    for model, rate in (("alpha", 1.0), ("beta", 0.0)):
+        found = figures(out / model)
+        for category in BASELINES:
+            assert found["plain", category, "win_rate"].value == rate
+            assert found["", category, "order_consistency"].value == 1.0
+            assert found["", category, "position_bias"].value == 0.0
+    manifest = read_run(out / "alpha").result.manifest
+    assert (manifest["answers"], manifest["judge"]) == ("live", "genrm")
+    assert manifest["sampling"]["template"].startswith("genrm")
+    assert "hard_prompt" in again.stdout
+    rescored = invoke(tmp_path / "again", *given(benchmark), "--recorded", out / "answers.jsonl", *FEW)
+    assert rescored.exit_code == 0, rescored.output
+    one, other = (figures(folder / "alpha") for folder in (out, tmp_path / "again"))
+    assert one == other
+
+
+def test_a_stopped_run_asks_for_the_rest_alone(benchmark, tmp_path, env):
+    out = tmp_path / "run"
+    options = (*given(benchmark), "--candidate", "alpha", "--attempts", "1", "--no-cache", *FEW)
+    half = [True]
+
+    def answer(number, body):
+        return (500, {}, b"down") if half[0] and number % 2 else upright(number, body)
+
+    with RecordingServer(answer) as server:
+        judge = ("--model", f"openai:genrm@{server.url}")
+        done = run("eval", "arena_hard", out, *options, *judge, code=1, env=env)
+        assert "failed, more than --max-failure-rate" in done.stderr
+        assert not (out / "result.json").exists()  # half a judge's answers are no score
+        asked = len(server.bodies)
+        half[0] = False
+        run("eval", "arena_hard", out, *options, *judge, env=env)
+        assert 64 <= len(server.bodies) < asked + 64
+    result = EvalResult.from_dict(json.loads((out / "result.json").read_text("utf-8")))
+    assert result.statuses == {"ok": 64}
+
+
+def test_a_plan_asks_nothing(benchmark, tmp_path, env):
+    with RecordingServer(upright) as server:
+        judge = ("--model", f"openai:genrm@{server.url}")
+        done = run(
+            "eval", "arena_hard", tmp_path / "run", *given(benchmark), *judge, "--dry-run", "--limit", "3", env=env
+        )
+        assert server.bodies == []
+    assert "24" in done.stdout + done.stderr  # two models, three questions of two categories, both orders
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "message"),
+    [("--data", "give --data, the questions"), ("--answers", "give --answers, those of the candidates")],
+)
+def test_what_a_live_judge_needs_is_named(benchmark, tmp_path, left_out, message):
+    options = list(given(benchmark))
+    at = options.index(left_out)
+    del options[at : at + 2]
+    done = invoke(tmp_path / "run", *options, "--model", "openai:m@http://127.0.0.1:9/v1")
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())

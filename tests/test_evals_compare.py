@@ -1,0 +1,107 @@
+"""Two runs compared: paired, by cluster, on the same items only."""
+
+import json
+
+import numpy as np
+import pytest
+from evals_helpers import by_name
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rationale_rm import RationaleError
+from rationale_rm.documents import EvalResult
+from rationale_rm.evals import EvalRun, RunComparison, ScoredItem, compare, read_run
+from rationale_rm.evals.compare import manifest_differences
+from rationale_rm.evals.figures import linear
+
+
+def run(values, *, name="rm_bench", digest="d", slices=(), manifest=None, path="a"):
+    """A run of items i0, i1, … with these values of r/m; None in `values` leaves an item out."""
+    items = tuple(
+        ScoredItem(
+            id=f"i{number}",
+            cluster=f"i{number}",
+            slices=(slices[number],) if slices else (),
+            values={"r/m": value if value != "missing" else None},
+            digest=digest,
+        )
+        for number, value in enumerate(values)
+        if value is not None
+    )
+    result = EvalResult(eval=name, model=path, manifest=manifest or {}, estimates=(), statuses={})
+    return EvalRun(path, result, items)
+
+
+def test_differences_are_of_the_same_items():
+    a = run([1.0, 1.0, 0.0, 1.0, None, "missing"])
+    b = run([0.0, 1.0, 0.0, 1.0, 1.0, 1.0], path="b")
+    found = compare(a, b, n_resamples=200)
+    (one,) = found.differences
+    assert (one.value, one.n, one.only_a, one.only_b) == (0.25, 4, 1, 0)
+    assert one.p_mcnemar == 1.0
+    assert (found.n_both, found.n_only_a, found.n_only_b) == (5, 0, 1)
+    assert RunComparison.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_a_run_does_not_differ_from_itself():
+    (one,) = compare(run([1.0, 0.0, 0.5]), run([1.0, 0.0, 0.5]), n_resamples=50).differences
+    assert (one.value, one.low, one.high) == (0.0, 0.0, 0.0)
+    assert one.only_a is None  # a half is neither right nor wrong
+
+
+def test_strata_weigh_alike_in_differences():
+    slices = ["chat"] + ["math"] * 9
+    a, b = run([1.0] + [0.0] * 9, slices=slices), run([0.0] * 10, slices=slices, path="b")
+    found = {one.slice: one for one in compare(a, b, strata={"overall": ("chat", "math")}, n_resamples=100).differences}
+    assert found["overall"].value == pytest.approx(0.5)
+    assert found["chat"].value == 1.0
+    assert found["math"].value == 0.0
+
+
+def test_other_evaluations_and_other_data_are_refused():
+    one = run([1.0], manifest={"version": "1", "sampling": {"seed": 0}})
+    with pytest.raises(RationaleError, match="a run of rm_bench and b one of llmbar"):
+        compare(one, run([1.0], name="llmbar", path="b"))
+    with pytest.raises(RationaleError, match=r"item i0 is not the same text.*differ in sampling\.seed"):
+        compare(one, run([1.0], digest="e", path="b", manifest={"version": "1", "sampling": {"seed": 1}}))
+    with pytest.raises(RationaleError, match="no item in common"):
+        compare(one, run([None, 1.0], path="b"))
+    assert compare(one, run([1.0], digest=None, path="b")).n_both == 1  # scores alone, without the texts
+
+
+def test_manifests_are_told_apart_field_by_field():
+    a = {"x": {"y": 1, "z": [1, {"w": 2}]}, "same": [1]}
+    b = {"x": {"y": 2, "z": (1, {"w": 2})}, "same": [1], "new": None}
+    assert manifest_differences(a, b) == {"x.y": (1, 2)}
+    assert manifest_differences(a, b | {"new": 3}) == {"x.y": (1, 2), "new": (None, 3)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=30))
+def test_linear_has_the_mean_of_means(drawn):
+    strata = np.array([stratum for stratum, _ in drawn])
+    values = np.array([value for _, value in drawn])
+    expected = np.mean([values[strata == stratum].mean() for stratum in set(strata.tolist())])
+    assert linear(values, strata).mean() == pytest.approx(expected, abs=1e-9)
+
+
+def test_folders_that_are_no_run_say_why(tmp_path):
+    with pytest.raises(RationaleError, match="no run of eval"):
+        read_run(tmp_path)
+    (tmp_path / "answers.jsonl").touch()
+    with pytest.raises(RationaleError, match="not finished: give the command"):
+        read_run(tmp_path)
+    (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(RationaleError, match=r"result\.json is no result"):
+        read_run(tmp_path)
+    result = EvalResult(eval="llmbar", model="m", manifest={}, estimates=(), statuses={})
+    (tmp_path / "result.json").write_text(json.dumps(result.to_dict()))
+    with pytest.raises(RationaleError, match=r"cannot read .*items\.jsonl"):
+        read_run(tmp_path)
+    (tmp_path / "items.jsonl").write_text("{}\n")
+    with pytest.raises(RationaleError, match=r"items\.jsonl:1: no scored item"):
+        read_run(tmp_path)
+
+
+def test_by_name_is_unique_in_a_comparison():
+    found = compare(run([1.0, 0.0], slices=["x", "y"]), run([0.0, 0.0], slices=["x", "y"], path="b"), n_resamples=10)
+    assert len(by_name(found.differences)) == len(found.differences) == 3
