@@ -71,7 +71,7 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
         notes.append(f"{n_unshared} answers are in one of the two only, and left out.")
     return Analysis(
         analysis="agreement",
-        subject=(_name(first), _name(second)),
+        subject=(_name(first, "first"), _name(second, "second")),
         manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views)),
         estimates=tuple(estimates),
         points=tuple(points),
@@ -79,8 +79,9 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
     )
 
 
-def _name(answers: Answers) -> str:
-    return ", ".join(answers.judges) or answers.files[0]
+def _name(answers: Answers, place: str) -> str:
+    """The judge, where the data say who it was, else the file."""
+    return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
 
 
 def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:

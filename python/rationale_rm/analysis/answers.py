@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rationale_rm import __version__
+from rationale_rm import _core as core
 from rationale_rm.analysis.figures import Sampling, unique
 from rationale_rm.analysis.resample import Ints, numbered
 from rationale_rm.analysis.views import n_missing, of_pairs
@@ -136,7 +136,7 @@ def reasons_known(view: SampleView) -> bool:
 def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]:
     """What an analysis depends on: its files with their SHA-256, the resampling, and `more`."""
     return {
-        "version": __version__,
+        "version": core.__version__,
         "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files if file != STDIN],
         "seed": how.seed,
         "n_resamples": how.n_resamples,
