@@ -50,7 +50,7 @@ def test_lines_over_models_and_items_are_those_of_scipy(seed):
     found = agreement(first, second, FEW)
     rc = [np.array([one.rc for one in side.views]) for side in (first, second)]
     means = [column.reshape(5, 60).mean(axis=1) for column in rc]  # views are sorted by model
-    for slice, (x, y) in (("models", means), ("items", rc)):
+    for slice, (x, y) in (("overall", means), ("items", rc)):
         for metric, value in line(x, y).items():
             assert figure(found, slice, metric).value == pytest.approx(value, abs=1e-9)
         assert figure(found, slice, "difference").value == pytest.approx(float(np.mean(rc[1] - rc[0])))
@@ -61,10 +61,10 @@ def test_intervals_are_those_of_a_slow_bootstrap():
     found = agreement(first, second, Sampling(n_resamples=3000))
     generator = np.random.default_rng(7)
     x, y = (np.array([one.rc for one in side.views]).reshape(4, 12) for side in (first, second))
-    slow = {"models": [], "items": []}
+    slow = {"overall": [], "items": []}
     for _ in range(3000):
         pairs = generator.integers(0, 12, 12)  # the same pairs for all models
-        slow["models"].append(line(x[:, pairs].mean(axis=1), y[:, pairs].mean(axis=1)))
+        slow["overall"].append(line(x[:, pairs].mean(axis=1), y[:, pairs].mean(axis=1)))
         slow["items"].append(line(x[:, pairs].ravel(), y[:, pairs].ravel()))
     for slice, drawn in slow.items():
         for metric in ("slope", "r2", "rmse", "intercept"):
@@ -87,7 +87,7 @@ def test_a_planted_line_is_found_and_none_where_there_is_none():
 def test_domains_and_models_have_figures_and_points_of_their_own():
     found = agreement(*judged(4, domains=("code", "stem")), FEW)
     assert {one.slice for one in found.estimates} == {
-        *("models", "models/code", "models/stem", "items"),
+        *("overall", "code", "stem", "items"),
         *(f"items/m{number}" for number in range(5)),
     }
     points = [point for point in found.points if point["level"] == "model"]
@@ -125,8 +125,8 @@ def test_what_one_judge_did_not_score_is_no_zero():
 
 def test_two_models_have_no_line_over_models_and_the_reason_is_given():
     found = agreement(*judged(6, n_models=2), FEW)
-    assert figure(found, "models", "r2").value is None
-    assert "3 are needed" in figure(found, "models", "r2").unavailable
+    assert figure(found, "overall", "r2").value is None
+    assert "3 are needed" in figure(found, "overall", "r2").unavailable
     assert figure(found, "items", "r2").value is not None
 
 
@@ -261,7 +261,7 @@ def test_a_table_that_cannot_be_read_is_refused_with_its_line(tmp_path, text, me
 
 def test_a_figure_that_is_not_there_or_not_the_only_one_is_refused(tmp_path):
     result(tmp_path / "a", "m1", 0.5)
-    with pytest.raises(DataError, match="'win_rate' is no figure of this result.*/overall/rc, /overall/oa, /code/rc"):
+    with pytest.raises(DataError, match=r"'win_rate' is no figure of this result.*/overall/rc, /overall/oa, /code/rc"):
         read_scoreboard([tmp_path / "a"], "win_rate")
     with pytest.raises(DataError, match="names several figures; choose with --figure"):
         read_scoreboard([tmp_path / "a"])

@@ -200,7 +200,9 @@ def test_files_that_are_no_runs_are_refused(tmp_path, rows, message):
 
 
 def test_values_that_are_no_numbers_are_unknown(tmp_path):
-    text = json.dumps({"phase": "grpo", "step": 1, "outcome": True, "rationale": "x", "rc": {"value": "y"}, "reward": 1})
+    text = json.dumps(
+        {"phase": "grpo", "step": 1, "outcome": True, "rationale": "x", "rc": {"value": "y"}, "reward": 1}
+    )
     write(tmp_path / "metrics.jsonl", text)
     (one,) = read_runs([(None, tmp_path)])
     assert set(one.curves) == {("train", "reward")}
@@ -208,7 +210,7 @@ def test_values_that_are_no_numbers_are_unknown(tmp_path):
 
 def test_one_folder_twice_needs_names(tmp_path):
     folder = run(tmp_path, "r", 0)
-    with pytest.raises(DataError, match="a second run named 'r/r'.*NAME=FOLDER"):
+    with pytest.raises(DataError, match=r"a second run named 'r/r'.*NAME=FOLDER"):
         read_runs([(None, folder), (None, folder)])
-    with pytest.raises(FileNotFoundError, match="no metrics.jsonl in"):
+    with pytest.raises(FileNotFoundError, match=r"no metrics\.jsonl in"):
         read_runs([(None, tmp_path)])

@@ -22,9 +22,7 @@ def sampled(seed, n=80, longer_when_wrong=0, rc_by_length=0.0):
             reasons = [" ".join(["word"] * int(generator.integers(1, 9))) for _ in range(count)]
             rc = float(np.clip(0.3 + rc_by_length * (count - 2.5) + 0.1 * generator.normal(), 0, 1))
             name = f"p{pair}" + ("#swapped" if swapped else "")
-            views.append(
-                view(pair, id=name, swapped=swapped, right=right, reasons=reasons, scores=[0] * count, rc=rc)
-            )
+            views.append(view(pair, id=name, swapped=swapped, right=right, reasons=reasons, scores=[0] * count, rc=rc))
     return views
 
 
@@ -88,7 +86,11 @@ def test_answers_whose_reasons_are_not_known_are_no_empty_lists():
     failed = view(5, scores=(), text=None, status="not_answered", right=None, rc=None)
     empty = view(6, scores=(), text="No reasons.", rc=0.0)
     recorded_empty = view(7, scores=(), text=None, judge_status="no_reasons", rc=0.0)
-    one = figure(lengths(answers(*known, silent, failed, empty, recorded_empty, missing={"m": 2}), FEW), "m/all", "reasons_per_answer")
+    one = figure(
+        lengths(answers(*known, silent, failed, empty, recorded_empty, missing={"m": 2}), FEW),
+        "m/all",
+        "reasons_per_answer",
+    )
     assert (one.value, one.n, one.n_total) == (pytest.approx(8 / 6), 6, 10)
 
 

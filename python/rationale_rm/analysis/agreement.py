@@ -42,7 +42,7 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
 
     Estimates (`FIT`, see ``docs/statistics.md``; ``difference`` is the mean of y - x) by slice:
 
-    - ``models``: one point a model, its mean RC over the answers that both scored; ``models/DOMAIN`` likewise;
+    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise;
     - ``items``: one point an answer; ``items/MODEL`` likewise.
 
     Intervals are over source pairs: the same pairs are drawn for all models, so they say how far the figure depends on
@@ -132,9 +132,8 @@ def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
     return models, columns, scored
 
 
-def _models(both: _Both, domain: str, how: Sampling) -> list[Estimate]:
+def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     models, columns, scored = _means(both)
-    slice = "models" if domain == OVERALL else f"models/{domain}"
     n, n_total = int(scored.sum()), len(both.views)
     if len(models) < MIN_POINTS:
         why = f"{len(models)} models were scored by both, and a line fits any two points: {MIN_POINTS} are needed"

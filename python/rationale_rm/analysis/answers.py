@@ -221,10 +221,9 @@ def _judges_of_runs(samples: Sequence[str]) -> list[str]:
         path = Path(file).with_name(RESULT_FILE)
         if not path.is_file():
             continue
-        judge = read_json(path).get("manifest", {}).get("judge")
-        if isinstance(judge, Mapping):
-            judge = judge.get("name")
-        judges += [judge] if isinstance(judge, str) else []
+        about = read_json(path).get("manifest")
+        named = about.get("judges") if isinstance(about, Mapping) else None
+        judges += [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     return judges
 
 

@@ -39,7 +39,7 @@ def tables(analysis: Analysis) -> str:
 
 
 def _estimates(analysis: Analysis) -> Table:
-    table = _table("", [("slice", True), ("figure", True), ("value", False), ("95% interval", False), ("n", False)])
+    table = _table([("slice", True), ("figure", True), ("value", False), ("95% interval", False), ("n", False)])
     for slice, group in groupby(analysis.estimates[:MAX_ROWS], key=lambda one: one.slice):
         for number, one in enumerate(group):
             table.add_row(Text(safe(slice, 48) if number == 0 else ""), *_cells(one))
@@ -52,44 +52,43 @@ def _cells(one: Estimate) -> list[Text]:
     return [Text(safe(one.metric, 32)), value, Text(interval), Text(f"{one.n}/{one.n_total}" if one.n_total else "")]
 
 
-def _items(points: Sequence[Mapping[str, Any]]) -> list[Table]:
+def _items(points: Sequence[Mapping[str, Any]]) -> list[Any]:
     worst = [point for point in points if point["level"] == "item"][:_LISTED]
     if not worst:
         return []
-    table = _table("Answers on which they differ most", [("answer", True), ("model", True), ("x", False), ("y", False)])
+    table = _table([("answer", True), ("model", True), ("x", False), ("y", False)])
     for point in worst:
         names = [Text(safe(point[name], 40)) for name in ("id", "model")]
         table.add_row(*names, f"{point['x']:.3f}", f"{point['y']:.3f}")
-    return [table]
+    return [plain("Answers on which they differ most", "bold"), table]
 
 
-def _models(points: Sequence[Mapping[str, Any]]) -> list[Table]:
-    table = _table("Models", [("model", True), ("x", False), ("y", False)])
+def _models(points: Sequence[Mapping[str, Any]]) -> list[Any]:
+    table = _table([("model", True), ("x", False), ("y", False)])
     for point in sorted(points, key=lambda point: -point["x"]):
         table.add_row(Text(safe(point["model"], 40)), f"{point['x']:.4g}", f"{point['y']:.4g}")
     return [table] if points else []
 
 
-def _clusters(points: Sequence[Mapping[str, Any]]) -> list[Table]:
+def _clusters(points: Sequence[Mapping[str, Any]]) -> list[Any]:
     shown = [point for point in points if point["kind"] == "near_duplicate"]
     shown = sorted(shown, key=lambda point: -point["share"])[:_LISTED]
     if not shown:
         return []
     columns = [("model", True), ("pairs", False), ("share", False), ("an example", True)]
-    table = _table("Largest clusters of near-duplicates", columns)
+    table = _table(columns)
     for point in shown:
         example = safe(point["examples"][0]["reason"], _TEXT)
         table.add_row(Text(safe(point["model"], 24)), str(point["n_pairs"]), f"{point['share']:.1%}", Text(example))
-    return [table]
+    return [plain("Largest clusters of near-duplicates", "bold"), table]
 
 
 _LISTS: Final = {"agreement": _items, "rank_agreement": _models, "templates": _clusters}
 
 
-def _table(title: str, columns: Sequence[tuple[str, bool]]) -> Table:
+def _table(columns: Sequence[tuple[str, bool]]) -> Table:
     """An empty table; a column is its heading, and whether it holds text and not numbers."""
-    shown = Text(title, style="bold") if title else None
-    table = Table(title=shown, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading, text in columns:
         table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=not text)
     return table
