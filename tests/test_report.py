@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm.cli.main import app
 from rationale_rm.documents import Estimate
+from rationale_rm.evals import compare, read_run
 from rationale_rm.report import ReportError, Settings, read, write
 from rationale_rm.report.blocks import figure_cell
 from rationale_rm.report.chunks import CHUNK, pack
@@ -224,6 +225,37 @@ def test_a_comparison_shows_its_differences(tmp_path):
     with (tmp_path / "page.html").open("wb") as stream:
         write(read([path, run]), stream, Settings())
     page = (tmp_path / "page.html").read_text("utf-8")
-    assert "JudgeBench: one less two, overall, the same items" in page
-    for text in ("+.040", ".010 to .070", "31 / 18", ".080"):
+    assert "JudgeBench: paired differences, the same items" in page
+    for text in ("one less two", "+.040", ".010 to .070", "31 / 18", ".080"):
         assert text in page
+
+
+def test_runs_that_cannot_be_compared_are_told_of(tmp_path):
+    folders = [str(reports.write_eval(tmp_path / name, name, reports.samples(name, 3))) for name in ("a", "b")]
+    done = CliRunner().invoke(app, ["report", *folders, "-o", str(tmp_path / "report.html")])
+    assert done.exit_code == 0
+    assert "a and b are not compared" in done.output
+    quiet = CliRunner().invoke(app, ["report", *folders, "-o", str(tmp_path / "report.html"), "--no-compare"])
+    assert "not compared" not in quiet.output
+
+
+@pytest.mark.data
+def test_recorded_runs_are_compared_item_by_item(tmp_path, data_folder):
+    """Two evaluators of LLMBar Natural, from their recorded outputs to the page."""
+    runs = []
+    for name in ("GPT-4", "LLaMA2"):
+        recorded = data_folder / "llmbar" / "Natural" / "evaluators" / name / "CoT" / "result.json"
+        runs.append(str(tmp_path / name))
+        done = CliRunner().invoke(app, ["eval", "llmbar", runs[-1], "--recorded", str(recorded)])
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["report", *runs, "-o", str(tmp_path / "report.html")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report.html").read_text("utf-8")
+    found = compare(*(read_run(run) for run in runs))
+    one = next(
+        one for one in found.differences if (one.rule, one.slice, one.metric) == ("text", "overall", "correct_average")
+    )
+    assert one.value > 0.1
+    assert "GPT-4/CoT less LLaMA2/CoT" in page
+    assert f"+{number(one.value)}" in page
+    assert "Parse failures" in page

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import Annotated, Final
 
 import typer
 
-from rationale_rm import __version__
+from rationale_rm import RationaleError, __version__
 from rationale_rm.cli import output
+from rationale_rm.evals import compare, read_run
+from rationale_rm.evals.known import SHOWN
 from rationale_rm.extras import MissingExtraError
-from rationale_rm.report import ReportError, Settings, read, write
+from rationale_rm.report import Comparison, EvalRun, ReportError, Settings, read, write
+
+MOST_COMPARED: Final = 4
+"""With more runs of one evaluation, each is compared with the first alone."""
 
 EPILOG: Final = """\
 Examples:
@@ -36,6 +44,13 @@ def report(
         float, typer.Option(min=0, max=1, help="The trap of the figure OA against RC begins at this OA …")
     ] = 0.7,
     trap_rc: Annotated[float, typer.Option(min=0, max=1, help="… and ends at this RC.")] = 0.25,
+    comparisons: Annotated[
+        bool,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Compare runs of one evaluation and data item by item, as `eval compare` does.",
+        ),
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Write figures, tables and every sample as one HTML page.
@@ -45,6 +60,9 @@ def report(
     progress = output.Progress(quiet)
     try:
         inputs = read(runs, progress.update)
+        if comparisons:
+            found = list(_compared(inputs.evals, progress))
+            inputs = replace(inputs, comparisons=[*inputs.comparisons, *found])
         with output.replacing(out) as stream:
             page = write(inputs, stream, Settings(title, __version__, (trap_oa, trap_rc)), progress.update)
     except (ReportError, MissingExtraError) as error:
@@ -52,3 +70,20 @@ def report(
         output.fail(str(error))
     progress.done()
     output.emit(f"{out}: {output.count(page.n_samples, 'sample')}, {page.n_bytes / 1e6:.1f} MB\n")
+
+
+def _compared(runs: Sequence[EvalRun], progress: output.Progress) -> Iterator[Comparison]:
+    """Paired differences of every two runs of one evaluation; runs that cannot be compared are told of."""
+    for kind in dict.fromkeys(run.result.eval for run in runs):
+        same = [run for run in runs if run.result.eval == kind]
+        pairs = combinations(same, 2) if len(same) <= MOST_COMPARED else ((same[0], other) for other in same[1:])
+        strata = SHOWN[kind].strata if kind in SHOWN else {}
+        for a, b in pairs:
+            progress.update(f"comparing {a.name} and {b.name}")
+            try:
+                found = compare(read_run(a.path), read_run(b.path), strata=strata)
+            except RationaleError as error:
+                progress.done()
+                output.note(f"note: {a.name} and {b.name} are not compared: {error}")
+                continue
+            yield Comparison(kind, a.name, b.name, [one.to_dict() for one in found.differences])

@@ -153,8 +153,8 @@ def dots(rows: Sequence[Row], *, order: Sequence[str], title: str, domain: tuple
     if domain and domain[0] < 0 < domain[1]:
         zero = {"data": {"values": [{"value": 0}]}, "mark": {"type": "rule", "stroke": "var(--ink)", "aria": False}}
         layers.insert(0, {**zero, "encoding": {"x": x}})
-    step = max(20, 11 * n_series + 6)
-    return render({"height": {"step": step}, "data": {"values": list(rows)}, "layer": layers})
+    step = {"step": max(20, 9 * n_series + 8), "for": "position"}
+    return render({"height": step, "data": {"values": list(rows)}, "layer": layers})
 
 
 def stacked(rows: Sequence[Row], *, order: Sequence[str], parts: Sequence[str], title: str) -> str:

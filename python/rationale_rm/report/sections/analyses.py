@@ -14,6 +14,8 @@ from rationale_rm.report.text import number
 MOST_POINTS: Final = 2000
 """Points that are drawn or listed."""
 MOST_ROWS: Final = 300
+MOST_OPEN: Final = 12
+"""A table of more rows is shown on demand."""
 TITLES: Final = {
     "agreement": "Agreement of two evaluators",
     "rank_agreement": "Rank agreement of benchmarks",
@@ -38,7 +40,8 @@ def section(inputs: Inputs) -> Section | None:
         figure = _figure(title, analysis)
         if figure is not None:
             blocks.append(figure)
-        blocks.append(_estimates(title, analysis))
+        table = _estimates(title, analysis)
+        blocks.append(Folded(table.caption, [table]) if len(table.rows) > MOST_OPEN else table)
         if analysis.points:
             blocks.append(Folded(f"{title}: points", [_points(title, analysis.points)]))
     if not blocks:
@@ -55,18 +58,25 @@ def _figure(title: str, analysis: Analysis) -> Figure | None:
 
 
 def _agreement(title: str, analysis: Analysis) -> Figure | None:
-    points = [point for one in analysis.points if (point := _xy(one)) is not None][:MOST_POINTS]
-    if len(points) < 2:
-        return None
-    overall = {one.metric: one.value for one in analysis.estimates if one.slice == OVERALL}
-    slope, intercept = overall.get("slope"), overall.get("intercept")
-    fit = None if slope is None or intercept is None else (slope, intercept)
-    titles = (str(analysis.subject[0]), str(analysis.subject[1])) if len(analysis.subject) > 1 else ("x", "y")
-    svg = charts.agreement(points, titles=titles, fit=fit)
-    told = [f"{names.metric(name)} {number(value)}" for name, value in overall.items() if value is not None]
-    caption = f"{'; '.join(told)}. Dashed: equality" + ("; line: the linear fit." if fit else ".")
-    label = f"{title}, {titles[0]} against {titles[1]}, {len(points)} points: {'; '.join(told)}"
-    return Figure(f"{title}: {titles[0]} and {titles[1]}", caption, [Panel("", svg, label)])
+    """Models, each by its mean over all domains, and single answers: a panel each, where there are such points."""
+    x, y = (analysis.subject[0], analysis.subject[1]) if len(analysis.subject) > 1 else ("x", "y")
+    panels = []
+    for level, of, name in ((None, OVERALL, ""), ("model", OVERALL, "Models"), ("item", "items", "Answers")):
+        given = [one for one in analysis.points if one.get("level") == level and one.get("domain", of) in (OVERALL, of)]
+        if level == "item":
+            given = [one for one in analysis.points if one.get("level") == level]
+        points = [point for one in given if (point := _xy(one)) is not None][:MOST_POINTS]
+        if len(points) < 2:
+            continue
+        figures = {one.metric: one.value for one in analysis.estimates if one.slice == of and one.value is not None}
+        slope, intercept = figures.get("slope"), figures.get("intercept")
+        fit = None if slope is None or intercept is None else (slope, intercept)
+        told = "; ".join(f"{names.metric(metric)} {number(value)}" for metric, value in figures.items())
+        svg = charts.agreement(points, titles=(x, y), fit=fit)
+        heading = ": ".join(part for part in (name, told) if part)
+        panels.append(Panel(heading, svg, f"{title}, {x} against {y}, {len(points)} points. {heading}"))
+    caption = "Dashed: equality. Line: the linear fit, where there is one."
+    return Figure(f"{title}: {x} and {y}", caption, panels) if panels else None
 
 
 def _xy(point: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -143,4 +153,8 @@ def _cell(value: Any) -> Cell:
         return Cell("–")
     if isinstance(value, float):
         return Cell(number(value))
+    if isinstance(value, (list, tuple)):
+        return words("\n".join(_cell(one).text for one in value))
+    if isinstance(value, Mapping):
+        return words(" · ".join(_cell(one).text for one in value.values()))
     return Cell(str(value), numeric=isinstance(value, int))

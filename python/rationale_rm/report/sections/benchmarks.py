@@ -23,8 +23,9 @@ from rationale_rm.report.blocks import (
 from rationale_rm.report.inputs import Comparison, EvalRun, Inputs
 from rationale_rm.report.text import number, percent
 
-MAIN: Final = ("accuracy", "oa", "win_rate", "score", "rc")
+MAIN: Final = ("accuracy", "oa", "win_rate", "correct_average", "rc")
 """Metrics that an evaluation is known by, the first one that is there."""
+ALSO_COMPARED: Final = ("ap", "joint", "spurious", "malformed")
 LEVELS: Final = ("easy", "normal", "hard")
 NOT_ANSWERED: Final = "not_answered"
 _MOST_SLICES: Final = 14
@@ -36,12 +37,13 @@ def section(inputs: Inputs) -> Section | None:
         return None
     blocks: list[Figure | Table | Folded] = []
     notes: list[str] = []
-    for kind in dict.fromkeys(run.result.eval for run in inputs.evals):
+    kinds = [run.result.eval for run in inputs.evals] + [one.eval for one in inputs.comparisons]
+    for kind in dict.fromkeys(kinds):
         runs = [run for run in inputs.evals if run.result.eval == kind]
-        blocks += _blocks(kind, runs)
+        if runs:
+            blocks += _blocks(kind, runs)
         notes += [f"{names.evaluation(kind)}, {run.name}: {note}" for run in runs for note in run.result.notes]
-    for comparison in inputs.comparisons:
-        blocks += _differences(comparison)
+        blocks += _differences(kind, [one for one in inputs.comparisons if one.eval == kind])
     lead = (
         "Each figure with its 95% interval. Coverage and parse failures stand beside the scores: what was not answered "
         "is no zero, and what could not be read counts as wrong."
@@ -57,33 +59,38 @@ def _blocks(kind: str, runs: Sequence[EvalRun]) -> list[Figure | Table | Folded]
     if main is not None:
         slices = _slices(runs, main)
         if len(slices) > 1:
-            table = _by_slice(f"{title}: {names.metric(main)} by slice", runs, main, slices)
-            found.append(_dots(f"{title} by slice", runs, main, slices, table))
-        if kind == "rationale":
-            rest = [metric for metric in ("rc", "ap") if metric in metrics and metric != main]
-            found += [_by_slice(f"{title}: {names.metric(one)} by slice", runs, one, slices) for one in rest]
+            more = [metric for metric in ("rc", "ap") if kind == "rationale" and metric in metrics and metric != main]
+            found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices))
     found.append(Folded(f"{title}: every figure", [_everything(run) for run in runs]))
     return found
 
 
 def _rows(runs: Sequence[EvalRun]) -> Iterable[tuple[str, EvalRun, str]]:
-    """Each run under each of its rules, with a name for the two."""
+    """Each run under each of its rules, with a name for the two; figures without a rule belong to all of them."""
     for run in runs:
         rules = list(dict.fromkeys(one.rule for one in run.result.estimates))
+        rules = [rule for rule in rules if rule] or rules
         for rule in rules:
             yield (run.name if len(rules) == 1 else f"{run.name} · {rule.replace('_', ' ')}"), run, rule
+
+
+def _of(run: EvalRun, rule: str) -> list[Estimate]:
+    """The figures of a rule, after those without one."""
+    return [one for one in run.result.estimates if not one.rule] + [
+        one for one in run.result.estimates if one.rule and one.rule == rule
+    ]
 
 
 def _headline(title: str, runs: Sequence[EvalRun]) -> Table:
     overall = [one for run in runs for one in run.result.estimates if one.slice == OVERALL]
     metrics = list(dict.fromkeys(one.metric for one in overall))
-    columns = ["Model", *map(names.metric, metrics), "Coverage", "Parse failures"]
+    columns = ["Model", "Coverage", "Parse failures", *map(names.metric, metrics)]
     rows = []
     for name, run, rule in _rows(runs):
-        figures = {one.metric: one for one in run.result.estimates if one.slice == OVERALL and one.rule == rule}
+        figures = {one.metric: one for one in _of(run, rule) if one.slice == OVERALL}
         if figures:
-            cells = [figure_cell(figures.get(metric)) for metric in metrics]
-            rows.append([words(name), *cells, _coverage(run), _parse_failures(run)])
+            cells = [figure_cell(figures.get(metric), strong=metric in MAIN) for metric in metrics]
+            rows.append([words(name), _coverage(run), _parse_failures(run), *cells])
     return Table(f"{title}, overall", columns, rows)
 
 
@@ -112,31 +119,32 @@ def _slices(runs: Sequence[EvalRun], metric: str) -> list[str]:
     return [*kept[: _MOST_SLICES - len(levels) - 1], *levels, *whole]
 
 
-def _by_slice(caption: str, runs: Sequence[EvalRun], metric: str, slices: Sequence[str]) -> Table:
-    rows = []
-    for name, run, rule in _rows(runs):
-        figures = {one.slice: one for one in run.result.estimates if one.metric == metric and one.rule == rule}
-        if figures:
-            cells = [figure_cell(figures.get(one), strong=one == OVERALL) for one in slices]
-            rows.append([words(name), *cells])
-    return Table(caption, ["Model", *slices], rows)
+def _by_slice(title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slices: Sequence[str]) -> Figure:
+    """A panel for each metric, a line for each slice; the numbers as one table."""
+    panels: list[Panel] = []
+    rows: list[list[Cell]] = []
+    legend: dict[str, Key] = {}
+    for metric in metrics:
+        called = names.metric(metric)
+        marks: list[dict[str, Any]] = []
+        for place, (name, run, rule) in enumerate(_rows(runs)):
+            figures = {one.slice: one for one in _of(run, rule) if one.metric == metric}
+            if figures:
+                legend[name] = Key(name, place)
+                cells = [figure_cell(figures.get(one), strong=one == OVERALL) for one in slices]
+                rows.append([words(f"{name}, {called}" if len(metrics) > 1 else name), *cells])
+            drawn = [figures[one] for one in slices if one in figures and figures[one].value is not None]
+            marks += [_mark(one.slice, place, one, f"{name}, {one.slice}") for one in drawn]
+        if marks:
+            svg = charts.dots(marks, order=slices, title=called, domain=_domain(marks))
+            label = f"{title}, {called}: " + "; ".join(row["text"] for row in marks[:40])
+            panels.append(Panel(called, svg, label))
+    return Figure(title, "With 95% intervals.", panels, list(legend.values()), Table(title, ["Model", *slices], rows))
 
 
-def _dots(title: str, runs: Sequence[EvalRun], metric: str, slices: Sequence[str], table: Table) -> Figure:
-    marks: list[dict[str, Any]] = []
-    legend: list[Key] = []
-    for place, (name, run, rule) in enumerate(_rows(runs)):
-        of = [one for one in run.result.estimates if one.metric == metric and one.rule == rule and one.slice in slices]
-        if of:
-            legend.append(Key(name, place))
-        marks += [_mark(one.slice, place, one, f"{name}, {one.slice}") for one in of if one.value is not None]
-    if not marks:
-        return Figure(title, "No figure yet.", (), legend, table)
-    lows, highs = [row["low"] for row in marks], [row["high"] for row in marks]
-    domain = max(0.0, min(lows) - 0.05), min(1.0, max(highs) + 0.05) if max(highs) <= 1 else max(highs) * 1.05
-    svg = charts.dots(marks, order=slices, title=names.metric(metric), domain=domain)
-    label = f"{title}: " + "; ".join(row["text"] for row in marks[:40])
-    return Figure(title, f"{names.metric(metric)} with 95% intervals.", [Panel("", svg, label)], legend, table)
+def _domain(marks: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    low, high = min(row["low"] for row in marks), max(row["high"] for row in marks)
+    return max(0.0, low - 0.05), min(1.0, high + 0.05) if high <= 1 else high * 1.05
 
 
 def _mark(label: str, place: int, one: Estimate, name: str) -> dict[str, Any]:
@@ -163,23 +171,44 @@ def _everything(run: EvalRun) -> Table:
     return Table(run.name, columns, rows)
 
 
-def _differences(comparison: Comparison) -> list[Figure | Table | Folded]:
-    title = f"{names.evaluation(comparison.eval)}: {comparison.a} less {comparison.b}"
-    columns = ["Figure", "Slice", "Difference", "Items", "p, bootstrap", "Right only", "p, McNemar"]
-    rows = [_difference(one, comparison) for one in comparison.differences]
-    head = [row for row, one in zip(rows, comparison.differences, strict=True) if one.get("slice") == OVERALL]
-    found: list[Figure | Table | Folded] = [Table(f"{title}, overall, the same items", columns, head)]
+def _differences(kind: str, comparisons: Sequence[Comparison]) -> list[Figure | Table | Folded]:
+    """The figures that the evaluation is known by, overall; all others on demand."""
+    if not comparisons:
+        return []
+    title = f"{names.evaluation(kind)}: paired differences, the same items"
+    columns = [
+        "A less B",
+        "Figure",
+        "Slice",
+        "Difference",
+        "Items",
+        "p, bootstrap",
+        "Right in A / B alone",
+        "p, McNemar",
+    ]
+    pairs = [
+        (one, f"{comparison.a} less {comparison.b}") for comparison in comparisons for one in comparison.differences
+    ]
+    rows = [_difference(one, name) for one, name in pairs]
+    known = (*MAIN, *ALSO_COMPARED)
+    head = [
+        row
+        for row, (one, _) in zip(rows, pairs, strict=True)
+        if one.get("slice") == OVERALL and one.get("metric") in known
+    ]
+    found: list[Figure | Table | Folded] = [Table(title, columns, head)] if head else []
     if len(head) < len(rows):
-        found.append(Folded(f"{title}: every difference", [Table(title, columns, rows)]))
+        found.append(Folded(f"{names.evaluation(kind)}: every difference", [Table(title, columns, rows)]))
     return found
 
 
-def _difference(one: Mapping[str, Any], comparison: Comparison) -> list[Cell]:
+def _difference(one: Mapping[str, Any], name: str) -> list[Cell]:
     rule = str(one.get("rule") or "").replace("_", " ")
     metric = names.metric(str(one.get("metric")))
     value, low, high = one.get("value"), one.get("low"), one.get("high")
     only = one.get("only_a"), one.get("only_b")
     return [
+        words(name),
         words(f"{metric}, {rule}" if rule else metric),
         words(str(one.get("slice"))),
         Cell(_signed(value), "" if low is None else interval(low, high), strong=bool(low and high and low * high > 0)),

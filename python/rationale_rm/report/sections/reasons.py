@@ -36,9 +36,9 @@ def section(inputs: Inputs) -> Section | None:
 def _found(one: NamedAnalysis, rule: str) -> Found:
     found: Found = {}
     for estimate in one.analysis.estimates:
-        name = code_of(estimate)
-        if name is not None and estimate.rule == rule:
-            found.setdefault(_model(estimate, one.analysis.subject), {})[name] = estimate
+        name, model = code_of(estimate), _model(estimate, one.analysis.subject)
+        if name is not None and model is not None and estimate.rule == rule:
+            found.setdefault(model, {})[name] = estimate
     return found
 
 
@@ -50,14 +50,11 @@ def code_of(estimate: Estimate) -> str | None:
     return None
 
 
-def _model(estimate: Estimate, subject: Sequence[str]) -> str:
-    """The model that a slice is of: ``MODEL`` or ``MODEL/…``; of a single subject ``overall`` is it."""
+def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
+    """The model that an estimate is of; None for one of a part of its reasons, such as a domain."""
     if estimate.slice == OVERALL:
         return subject[0] if len(subject) == 1 else OVERALL
-    for model in sorted(subject, key=len, reverse=True):
-        if estimate.slice == model or estimate.slice.startswith(f"{model}/"):
-            return model
-    return estimate.slice
+    return estimate.slice if estimate.slice in subject else None
 
 
 def _figures(found: Found, rule: str) -> list[Figure | Table]:
