@@ -113,7 +113,7 @@ test-report: setup setup-browser ## Run tests/browser: the HTML report in a real
 	@$(BIN)/python -m pytest -q tests/browser
 
 report-images: setup setup-browser ## Screenshots of a report on the runs of `make experiment`, into docs/images
-	@$(BIN)/python -m tests.browser.images
+	@$(BIN)/python tests/browser/images.py
 
 test-integrations: $(TRAINERS:%=test-%) ## Run tests/integrations: each adapter under the real package of its trainer
 	@$(if $(LEFT_OUT),echo "Not on Python $(PYTHON_VERSION): $(LEFT_OUT)")

@@ -230,6 +230,49 @@ def test_a_comparison_shows_its_differences(tmp_path):
         assert text in page
 
 
+def labels_file(path, views, **fields):
+    lines = [
+        {
+            "id": view.id,
+            "model": view.model,
+            "classes": ["GS"] * len(view.reasons),
+            "flaws": [["F7"]] * len(view.reasons),
+        }
+        | fields
+        for view in views
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_labels_from_a_file_of_their_own(tmp_path):
+    views = [view for view in reports.samples("m", 20) if view.reasons]
+    folder = reports.write_eval(tmp_path / "run", "m", views)
+    some = [view for view in views if len(view.reasons) == 2]
+    path = labels_file(tmp_path / "labels.jsonl", some, classes=["GS", None], flaws=[None, ["F7"]])
+    (one,) = read([folder, path]).samples
+    for view, found in zip(views, one.samples, strict=True):
+        if view in some:
+            assert (found.classes, found.flaws) == (("GS", ""), ((), ("F7",)))
+        else:
+            assert found == view
+    index = unpacked(pack([one]).index)
+    assert sum(mask == 0b1000000 for mask in index["flaws"]) >= len(some) > 0
+
+
+def test_labels_that_do_not_fit_are_refused(tmp_path):
+    views = [view for view in reports.samples("m", 20) if view.reasons]
+    folder = reports.write_eval(tmp_path / "run", "m", views)
+    for fields, words in (
+        ({"classes": ["GS"] * 9}, "line 1: `classes` labels 9 reasons"),
+        ({"flaws": "F1"}, "`flaws` labels"),
+        ({"id": 3}, "line 1: labels of reasons need"),
+        ({"model": "other"}, "of no sample"),
+    ):
+        with pytest.raises(ReportError, match=re.escape(words)):
+            read([folder, labels_file(tmp_path / "labels.jsonl", views, **fields)])
+
+
 def test_runs_that_cannot_be_compared_are_told_of(tmp_path):
     folders = [str(reports.write_eval(tmp_path / name, name, reports.samples(name, 3))) for name in ("a", "b")]
     done = CliRunner().invoke(app, ["report", *folders, "-o", str(tmp_path / "report.html")])

@@ -65,8 +65,8 @@ def _program(
     judge which model reasons are the human ones. `score` says how far a model's reasons agree with the human ones,
     beside how often its verdict does. `eval` runs the benchmarks of the field and compares runs. `analyze` looks behind
     the figures of models, judges and training runs. `parse` says how transcripts were read, and which could not be.
-    `train` trains a GenRM with rewards for its reasons and its verdict. `export` writes pairs as the data set of another
-    trainer, and `serve` gives the rewards to other trainers over HTTP. `report` makes one HTML page of results.
+    `train` trains a GenRM with rewards for its reasons and its verdict. `export` writes pairs as the data set of
+    another trainer, and `serve` gives the rewards to other trainers over HTTP. `report` makes one HTML page of results.
 
     Exit codes: 0 done, 1 bad input or an output that cannot be written, 2 usage, 130 interrupted.
     """

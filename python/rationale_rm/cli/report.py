@@ -48,7 +48,7 @@ def report(
         bool,
         typer.Option(
             "--compare/--no-compare",
-            help="Compare runs of one evaluation and data item by item, as `eval compare` does.",
+            help="Compare runs of one evaluation and data by item, as `eval compare` does.",
         ),
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

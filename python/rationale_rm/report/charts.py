@@ -76,7 +76,7 @@ def scatter(points: Sequence[Row], zone: tuple[float, float], *, x: tuple[float,
         {"mark": bars, "encoding": {"x": {**oa, "field": "oa_low"}, "x2": {"field": "oa_high"}, "y": rc, **paint}},
         {"mark": bars, "encoding": {"x": oa, "y": {**rc, "field": "rc_low"}, "y2": {"field": "rc_high"}, **paint}},
         {
-            "mark": {"type": "point", "size": 70, "strokeWidth": 1.75},
+            "mark": {"type": "point", "size": 70, "strokeWidth": 1.75, "opacity": 1},
             "encoding": {
                 "x": oa, "y": rc, **paint, "shape": _shape(points), "description": {"field": "text"},
                 "fill": {"condition": {"test": "datum.start", "value": "var(--surface)"}, **paint["color"]},

@@ -10,12 +10,14 @@ from typing import Any, Final, TypeVar
 
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, EvalResult, SampleView
 from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, ReportError, SampleSet
+from rationale_rm.report.labels import Labels, add_labels, labelled
 from rationale_rm.report.training import METRICS_FILE, RECIPE_FILE, RUN_FILE, TrainingRun, read_samples, setting_of
 from rationale_rm.types import SchemaError
 
 EXPECTED: Final = (
     f"expected a folder of `rationale-rm eval` ({RESULT_FILE}, {SAMPLES_FILE}), a folder of `rationale-rm train` "
-    f"({RUN_FILE}, {METRICS_FILE}), or a JSON file of `rationale-rm analyze`"
+    f"({RUN_FILE}, {METRICS_FILE}), a JSON file of `rationale-rm analyze` or `eval compare`, or "
+    "a .jsonl file of labels of reasons"
 )
 _T = TypeVar("_T")
 
@@ -29,6 +31,7 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
     analyses: list[NamedAnalysis] = []
     comparisons: list[Comparison] = []
     folders: list[Path] = []
+    labels: Labels = {}
     seen: set[Path] = set()
     for path in map(Path, paths):
         if path.resolve() in seen:
@@ -37,7 +40,9 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
         progress(f"reading {path}")
         if not path.exists():
             raise ReportError(f"{path} does not exist: {EXPECTED}")
-        if path.is_file():
+        if path.is_file() and path.suffix == ".jsonl":
+            add_labels(labels, path, _lines(path))
+        elif path.is_file():
             document = _file(path)
             if isinstance(document, Comparison):
                 comparisons.append(document)
@@ -53,7 +58,12 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
     runs = _named(evals)
     names = _distinct(folders)
     trainings = [_training(path, name) for path, name in zip(folders, names, strict=True)]
-    return Inputs(runs, analyses, trainings, comparisons, _sample_sets(runs, trainings, progress))
+    sets = _sample_sets(runs, trainings, progress)
+    if labels:
+        sets = [SampleSet(one.run, labelled(one.samples, labels)) for one in sets]
+        if not any((sample.model, sample.id) in labels for one in sets for sample in one.samples):
+            raise ReportError("the labels of reasons are of no sample in these runs: model and id must be the samples'")
+    return Inputs(runs, analyses, trainings, comparisons, sets)
 
 
 def _named(evals: Sequence[tuple[Path, EvalResult]]) -> list[EvalRun]:

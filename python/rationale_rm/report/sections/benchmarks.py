@@ -183,7 +183,7 @@ def _differences(kind: str, comparisons: Sequence[Comparison]) -> list[Figure | 
         "Difference",
         "Items",
         "p, bootstrap",
-        "Right in A / B alone",
+        "Right in A / B only",
         "p, McNemar",
     ]
     pairs = [
