@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(foreach name,build io judge lint runtime serve test,requirements/$(name).txt)
+REQUIREMENTS := $(foreach name,analysis browser build io judge lint report runtime serve test,requirements/$(name).txt)
 
 # The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
 # on, vLLM for the CPU and TRL.
@@ -84,7 +84,7 @@ demo-score: setup ## Score a careful and a shallow judge of equal outcome accura
 	@echo "Both judges are right equally often (OA); only one of them for the human reasons (RC)."
 	@echo "The data were authored for this demonstration: examples/demo/README.md. Your own: rationale-rm score --help"
 
-test: test-core test-models test-wheel ## Run every test
+test: test-core test-models test-report test-wheel ## Run every test
 
 test-core: setup ## Run what needs neither torch nor a network: cargo, pytest, doctests, type stubs
 	@cargo test --locked --quiet
@@ -94,6 +94,26 @@ test-core: setup ## Run what needs neither torch nor a network: cargo, pytest, d
 test-models: setup-models ## Run tests/models: real models, the in-process engines and a real vLLM server
 	@$(HAS_VLLM) || echo "Python 3.10: the tests with vLLM and with TRL are left out"
 	@$(MODELS_BIN)/python -m pytest -q tests/models $$($(HAS_VLLM) || echo "--ignore-glob=*/test_vllm_*.py --ignore-glob=*/test_*trl*.py")
+
+# The browser is the distribution's: no build of one is downloaded.
+setup-browser: ## Find Chromium, or install it where that is possible without asking
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+		echo "Installing Chromium"; mkdir -p build; \
+		(apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-dejavu-core) \
+			>build/browser.log 2>&1 || { cat build/browser.log; exit 1; }; \
+		rm -f build/browser.log; \
+	else \
+		echo "The report's tests need Chromium: install it (Debian and Ubuntu: sudo apt-get install chromium)"; exit 1; \
+	fi
+
+test-report: setup setup-browser ## Run tests/browser: the HTML report in a real browser
+	@$(BIN)/python -m pytest -q tests/browser
+
+report-images: setup setup-browser ## Screenshots of a report on the runs of `make experiment`, into docs/images
+	@$(BIN)/python tests/browser/images.py
 
 test-integrations: $(TRAINERS:%=test-%) ## Run tests/integrations: each adapter under the real package of its trainer
 	@$(if $(LEFT_OUT),echo "Not on Python $(PYTHON_VERSION): $(LEFT_OUT)")
@@ -125,7 +145,7 @@ test-wheel: wheel ## Install the wheel into a clean environment with numpy and t
 	@build/wheel-venv/bin/python -m pip --disable-pip-version-check --quiet install -c requirements/runtime.txt dist/*.whl
 	@cd build && wheel-venv/bin/python ../tests/wheel_smoke.py
 
-bench: setup setup-models $(INTEGRATIONS)/ray/.installed ## Measure against the peers; writes build/bench.json
+bench: setup setup-models setup-browser $(INTEGRATIONS)/ray/.installed ## Measure against the peers; writes build/bench.json
 	@$(BIN)/python -m benches.run
 
 tournaments: setup ## What tournaments keep of a round-robin's ranking (1 minute); writes docs/experiments/tournaments.json

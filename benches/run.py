@@ -36,6 +36,7 @@ CASES = (
     "reward_overhead",
     "ray_score",
     "server_rewards",
+    "report_10k_samples",
     "import_time",
 )
 COLUMNS = "{:<29} {:>10} {:>10}  {:<21} {:>8} {:>7}  {}"

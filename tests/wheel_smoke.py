@@ -27,6 +27,10 @@ assert template_id("metajudge").startswith("metajudge/")
 assert {"tiny-cpu.yaml", "qwen3-14b.yaml"} <= {
     path.name for path in files("rationale_rm").joinpath("recipes").iterdir()
 }
+report = files("rationale_rm").joinpath("report")
+assert report.joinpath("page.html.j2").is_file()
+assert {"main.js", "text.js"} <= {path.name for path in report.joinpath("js").iterdir()}
+assert {"base.css", "print.css"} <= {path.name for path in report.joinpath("css").iterdir()}
 found = subprocess.run(
     [sys.executable, "-m", "rationale_rm.cli", "--version"], capture_output=True, text=True, check=True
 )

@@ -1,0 +1,181 @@
+// The page: its state, and what each change of it does.
+
+const THEMES = ["system", "light", "dark"];
+let theme = 0;
+let state = readRoute();
+let store = null;
+let search = null;
+let list = null;
+
+function nextTheme() {
+  theme = (theme + 1) % THEMES.length;
+  const name = THEMES[theme];
+  if (theme) document.documentElement.dataset.theme = name;
+  else delete document.documentElement.dataset.theme;
+  byId("theme-name").textContent = `Theme: ${name}`;
+}
+
+/** Shows the state; `state` has changed to it. */
+function show(scroll) {
+  const samples = state.view === "samples";
+  document.body.dataset.view = state.view;
+  byId("samples").hidden = !samples;
+  byId("figures").hidden = samples;
+  byId("to-figures").toggleAttribute("aria-current", false);
+  byId("to-samples").toggleAttribute("aria-current", false);
+  byId(samples ? "to-samples" : "to-figures").setAttribute("aria-current", "page");
+  if (!samples) {
+    if (scroll && state.place) byId(state.place)?.scrollIntoView();
+    return;
+  }
+  if (!store) return;
+  for (const name of FILTERS) {
+    const field = byId("filters").elements[name];
+    if (field.value !== state[name]) field.value = state[name];
+  }
+  showFound();
+  showChosen();
+}
+
+let shownFor = null; // the filters that the list shows
+
+function showFound() {
+  const filters = FILTERS.map((name) => state[name]).join("\u0000");
+  if (filters === shownFor) return;
+  shownFor = filters;
+  const rows = filtered(store, state);
+  search.stop();
+  if (state.q.trim() === "") {
+    tell(rows, 1);
+    list.show(rows, true);
+    return;
+  }
+  let first = true;
+  search.find(state.q, rows, (found, share) => {
+    tell(found, share);
+    list.show(found, first);
+    first = false;
+  });
+}
+
+function tell(rows, share) {
+  const counted = (number) => number.toLocaleString("en");
+  const found = rows.length === store.size ? `${counted(store.size)} samples` : `${counted(rows.length)} of ${counted(store.size)} samples`;
+  byId("state").textContent = share < 1 ? `${found}, searching ${Math.round(100 * share)}%` : found;
+  byId("state").dataset.done = String(share === 1);
+}
+
+function showChosen() {
+  const row = state.sample === "" ? undefined : store.rows.get(state.sample);
+  const article = byId("sample");
+  document.body.dataset.open = String(state.sample !== "");
+  list.choose(row ?? null);
+  if (row === undefined) {
+    article.dataset.row = "";
+    const told = state.sample ? "This report has no such sample." : "Choose a sample from the list: j and k go through it.";
+    article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, told));
+    return;
+  }
+  if (article.dataset.row === String(row)) return;
+  article.dataset.row = String(row);
+  showSample(store, row, (other) => `#${routeOf({ ...state, sample: store.key(other) })}`, back);
+}
+
+function go(changes, step) {
+  state = { ...state, ...changes };
+  setRoute(state, step);
+  show(false);
+}
+
+const choose = (row, step) => row !== undefined && go({ view: "samples", sample: store.key(row) }, step);
+
+function back() {
+  go({ sample: "" }, true);
+  byId("list").focus();
+}
+
+function move(by) {
+  if (state.view !== "samples" || !list) return false;
+  choose(list.neighbour(by), state.sample === "");
+}
+
+/** A key that moves where the list has the focus, and scrolls as ever elsewhere. */
+const onList = (by) => (event) => (event.target === byId("list") || (event.target === document.body && by ** 2 === 1)) && move(by);
+
+function fillFilters() {
+  const { run, domain, status } = byId("filters").elements;
+  const options = (field, values) => field.append(...values.map((value) => el("option", { value }, value)));
+  options(run, store.runs);
+  options(domain, store.domains);
+  status.append(...store.statuses.map((value) => el("option", { value }, spaced(value))));
+  const labelled = (column) => store[column].some((mask) => mask);
+  hideUnlessUseful("run", store.runs.length > 1);
+  hideUnlessUseful("domain", store.domains.length > 1);
+  hideUnlessUseful("status", store.statuses.length > 1);
+  hideUnlessUseful("class", labelled("classes"));
+  hideUnlessUseful("flaw", labelled("flaws"));
+}
+
+/** A filter that cannot tell samples apart is left out. */
+function hideUnlessUseful(name, useful) {
+  byId("filters").elements[name].closest("label").hidden = !useful;
+}
+
+function listenToFilters() {
+  const form = byId("filters");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", (event) => go({ [event.target.name]: event.target.value }, event.target.tagName === "SELECT"));
+  byId("clear").addEventListener("click", () => {
+    const cleared = Object.fromEntries(FILTERS.map((name) => [name, ""]));
+    form.reset();
+    go(cleared, true);
+  });
+}
+
+function escape(event) {
+  if (event.target.closest("#filters")) byId("list").focus();
+  else if (state.view === "samples" && state.sample) back();
+  else return false;
+}
+
+function help() {
+  byId("help").showModal();
+}
+
+async function begin() {
+  byId("theme").addEventListener("click", nextTheme);
+  byId("skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address is the state
+    byId("main").focus();
+  });
+  byId("help-open").addEventListener("click", help);
+  byId("help-close").addEventListener("click", () => byId("help").close());
+  addEventListener("hashchange", () => {
+    clearTimeout(later);
+    state = readRoute();
+    show(true);
+  });
+  listenToKeys({
+    j: () => move(1), k: () => move(-1),
+    ArrowDown: onList(1), ArrowUp: onList(-1), Home: onList(-Infinity), End: onList(Infinity),
+    Enter: () => (state.view === "samples" && state.sample ? byId("sample").focus() : false),
+    "/": () => {
+      if (state.view !== "samples") go({ view: "samples" }, true);
+      byId("filters").elements.q.focus();
+    },
+    f: () => go({ view: "figures", place: "" }, true),
+    s: () => go({ view: "samples" }, true),
+    t: nextTheme, "?": help, Escape: escape,
+  });
+  nameMarks();
+  show(true);
+  store = await Store.open();
+  search = new Search(store);
+  list = new List(store, (row) => choose(row, true));
+  fillFilters();
+  listenToFilters();
+  show(true);
+  document.body.dataset.ready = "true";
+}
+
+begin();

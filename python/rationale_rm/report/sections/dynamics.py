@@ -1,0 +1,132 @@
+"""What training did (paper, Fig. 3): rewards a step, OA and RC at each evaluation, for every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any, Final
+
+from rationale_rm.report import charts
+from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, interval, words
+from rationale_rm.report.inputs import Inputs
+from rationale_rm.report.text import number
+from rationale_rm.report.training import TrainingRun, by_setting
+
+WINDOW: Final = 15
+"""Steps that a curve of rewards is averaged over: one step's reward is that of a few dozen answers."""
+_REWARDS: Final = (("outcome", "Outcome reward"), ("rationale", "Rationale reward"))
+_FIGURES: Final = (("oa", "OA"), ("rc", "RC"))
+
+
+def section(inputs: Inputs) -> Section | None:
+    """The section, or None without training runs."""
+    if not inputs.trainings:
+        return None
+    settings = by_setting(inputs.trainings)
+    legend = [Key(_called(name, runs), place) for place, (name, runs) in enumerate(settings.items())]
+    blocks: list[Figure | Table] = []
+    panels = [panel for metric, title in _REWARDS if (panel := _reward_panel(metric, title, settings))]
+    splits = {split for run in inputs.trainings for one in run.evaluations if (split := one.get("split"))}
+    for split in sorted(splits):
+        panels += [panel for metric, title in _FIGURES if (panel := _evaluation_panel(metric, title, split, settings))]
+    seeds = max(map(len, settings.values()))
+    caption = (
+        f"Rewards are means over {WINDOW} steps; "
+        + ("with several seeds the line is their mean and the band their range; " if seeds > 1 else "")
+        + "evaluations have whiskers, 95% intervals of one run or the range of several seeds. A rationale reward is "
+        "the mean over the answers that were judged, which under a gate are the right ones."
+    )
+    if panels:
+        blocks.append(
+            Figure("Rewards and evaluations over training", caption, panels, legend, _table(inputs.trainings))
+        )
+    lead = "Outcome reward and rationale reward, and what they made of the two accuracies."
+    return Section("training", "Training", lead, blocks)
+
+
+def _called(name: str, runs: Sequence[TrainingRun]) -> str:
+    return name if len(runs) == 1 else f"{name} ({len(runs)} seeds)"
+
+
+def _reward_panel(metric: str, title: str, settings: Mapping[str, Sequence[TrainingRun]]) -> Panel | None:
+    rows: list[dict[str, Any]] = []
+    for place, runs in enumerate(settings.values()):
+        smooth = [dict(_smooth(run, metric)) for run in runs]
+        for step in sorted({step for one in smooth for step in one}):
+            values = [one[step] for one in smooth if step in one]
+            rows.append(_row(place, step, values))
+    if not rows:
+        return None
+    svg = charts.curves(rows, [], y_title=f"{title}, mean of {WINDOW} steps", y_end=max(row["high"] for row in rows))
+    return Panel(title, svg, f"{title} over training steps, a line for each setting")
+
+
+def _smooth(run: TrainingRun, metric: str) -> Iterator[tuple[int, float]]:
+    """Means over a window that ends at the step; steps without the figure (nothing was judged) are left out."""
+    kept: list[float] = []
+    for record in run.steps:
+        value, step = record.get(metric), record.get("step")
+        if isinstance(value, (int, float)) and isinstance(step, int):
+            kept.append(float(value))
+            yield step, fmean(kept[-WINDOW:])
+
+
+def _row(place: int, step: int, values: Sequence[float]) -> dict[str, Any]:
+    return {"series": place, "step": step, "value": fmean(values), "low": min(values), "high": max(values)}
+
+
+def _evaluation_panel(
+    metric: str, title: str, split: str, settings: Mapping[str, Sequence[TrainingRun]]
+) -> Panel | None:
+    marks = []
+    for place, (name, runs) in enumerate(settings.items()):
+        for step, figures in _at_steps(runs, split, metric).items():
+            row = _row(place, step, [float(one["value"]) for one in figures])
+            if len(figures) == 1:
+                row.update(low=figures[0].get("low"), high=figures[0].get("high"))
+            row["text"] = f"{name}, step {step}: {title} {number(row['value'])} ({interval(row['low'], row['high'])})"
+            marks.append(row)
+    if not marks:
+        return None
+    highest = max(row["high"] or row["value"] for row in marks)
+    svg = charts.curves([], marks, y_title=title, y_end=highest)
+    return Panel(
+        f"{title}, {split} pairs", svg, f"{title} on {split} pairs: " + "; ".join(row["text"] for row in marks)
+    )
+
+
+def _at_steps(runs: Sequence[TrainingRun], split: str, metric: str) -> dict[int, list[Mapping[str, Any]]]:
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        for one in run.evaluations:
+            figure = one.get(metric)
+            if one.get("split") == split and isinstance(figure, Mapping) and isinstance(figure.get("value"), float):
+                found.setdefault(int(one["step"]), []).append(figure)
+    return dict(sorted(found.items()))
+
+
+def _table(runs: Sequence[TrainingRun]) -> Table:
+    columns = [
+        "Run", "Steps", "Split", "OA", "RC", "AP", "Reasons disagree", "Unreadable answers", "Judge failures",
+    ]  # fmt: skip
+    rows = []
+    for run in runs:
+        last = run.last() or {}
+        figures = [_figure(last.get(name)) for name in ("oa", "rc", "ap", "disagreement", "format_errors")]
+        failures = last.get("judge_failures")
+        rows.append(
+            [
+                words(run.name),
+                Cell(str(run.steps[-1].get("step", "–")) if run.steps else "0"),
+                words(run.split() or "–"),
+                *figures,
+                Cell("–" if failures is None else str(failures)),
+            ]
+        )
+    return Table("Last evaluation of each run", columns, rows)
+
+
+def _figure(value: object) -> Cell:
+    if not isinstance(value, Mapping) or not isinstance(value.get("value"), (int, float)):
+        return Cell("–")
+    return Cell(number(value["value"]), interval(value.get("low"), value.get("high")))

@@ -1,0 +1,128 @@
+"""Classes of reasons (paper, Fig. 4) and their flaws (Fig. 5), of each model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rationale_rm.documents import OVERALL, Estimate
+from rationale_rm.report import charts, names
+from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, spoken, words
+from rationale_rm.report.inputs import Inputs, NamedAnalysis
+from rationale_rm.report.text import percent
+
+CODE: Final = re.compile(r"(?:^|[^A-Z0-9])(EG|CG|GS|F[1-7])\Z", re.ASCII)
+Found = dict[str, dict[str, Estimate]]
+"""Model → code of a class or flaw → its share of the model's reasons."""
+
+
+def section(inputs: Inputs) -> Section | None:
+    """The section, or None where no analysis labelled reasons."""
+    blocks: list[Figure | Table] = []
+    notes: list[str] = []
+    for one in inputs.analyses:
+        if one.analysis.analysis != "taxonomy":
+            continue
+        for rule in dict.fromkeys(estimate.rule for estimate in one.analysis.estimates):
+            blocks += _figures(_found(one, rule), rule)
+        notes += one.analysis.notes
+    if not blocks:
+        return None
+    lead = "What the reasons stand on, and what is wrong with them."
+    return Section("reasons", "Reasons", lead, blocks, notes)
+
+
+def _found(one: NamedAnalysis, rule: str) -> Found:
+    found: Found = {}
+    for estimate in one.analysis.estimates:
+        name, model = code_of(estimate), _model(estimate, one.analysis.subject)
+        if name is not None and model is not None and estimate.rule == rule:
+            found.setdefault(model, {})[name] = estimate
+    return found
+
+
+def code_of(estimate: Estimate) -> str | None:
+    """The class or flaw that an estimate is the share of: its metric or slice ends with the code."""
+    for text in (estimate.metric, estimate.slice):
+        if match := CODE.search(text.upper()):
+            return match.group(1)
+    return None
+
+
+def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
+    """The model that an estimate is of; None for one of a part of its reasons, such as a domain."""
+    if estimate.slice == OVERALL:
+        return subject[0] if len(subject) == 1 else OVERALL
+    return estimate.slice if estimate.slice in subject else None
+
+
+def _figures(found: Found, rule: str) -> list[Figure | Table]:
+    by = f", labelled by {rule.replace('_', ' ')}" if rule else ""
+    figures: list[Figure | Table] = []
+    classes = {model: of for model, of in found.items() if any(code in of for code in names.CLASSES)}
+    flaws = {model: of for model, of in found.items() if any(code in of for code in names.FLAWS)}
+    if classes:
+        figures.append(_classes(classes, by))
+    if flaws:
+        figures.append(_flaws(flaws, by))
+    return figures
+
+
+def _classes(found: Found, by: str) -> Figure:
+    rows: list[dict[str, Any]] = []
+    for model, of in found.items():
+        for code in names.CLASSES:
+            if code in of and of[code].value is not None:
+                text = spoken(f"{model}, {names.CLASSES[code]}", of[code])
+                rows.append({"label": model, "part": code, "share": of[code].value, "text": text})
+    legend = [Key(f"{code} {name}", place) for place, (code, name) in enumerate(names.CLASSES.items())]
+    title = f"Classes of reasons{by}"
+    panels = []
+    if rows:
+        svg = charts.stacked(rows, order=list(found), parts=list(names.CLASSES), title="Share of reasons")
+        panels.append(Panel("", svg, f"{title}: " + "; ".join(row["text"] for row in rows)))
+    caption = (
+        "Evidence-grounded reasons cite the concrete place, criterion-grounded ones name a criterion and locate "
+        "nothing, generic ones could be said of any response."
+    )
+    return Figure(title, caption, panels, legend, _table(title, found, names.CLASSES), bars=True)
+
+
+def _flaws(found: Found, by: str) -> Figure:
+    labels = {code: f"{code} {name}" for code, name in names.FLAWS.items()}
+    rows: list[dict[str, Any]] = []
+    for place, (model, of) in enumerate(found.items()):
+        for code in names.FLAWS:
+            one = of.get(code)
+            if one is not None and one.value is not None:
+                low, high = (one.value if bound is None else bound for bound in (one.low, one.high))
+                text = spoken(f"{model}, {labels[code]}", one)
+                rows.append(
+                    {"label": labels[code], "series": place, "value": one.value, "low": low, "high": high, "text": text}
+                )
+    title = f"Flaws of reasons{by}"
+    legend = [Key(model, place) for place, model in enumerate(found)]
+    panels = []
+    if rows:
+        end = min(1.0, max(row["high"] for row in rows) * 1.08 + 0.01)
+        svg = charts.dots(rows, order=list(labels.values()), title="Share of reasons", domain=(0.0, end))
+        panels.append(Panel("", svg, f"{title}: " + "; ".join(row["text"] for row in rows)))
+    caption = "The share of a model's reasons that have the flaw; a reason can have several. Bars are 95% intervals."
+    return Figure(title, caption, panels, legend, _table(title, found, names.FLAWS))
+
+
+def _table(caption: str, found: Found, codes: Mapping[str, str]) -> Table:
+    columns = ["Model", *(f"{code} {name}" for code, name in codes.items()), "Reasons labelled"]
+    rows = []
+    for model, of in found.items():
+        counted = next(iter(of.values()))
+        share = percent(counted.n / counted.n_total) if counted.n_total else "–"
+        rows.append(
+            [
+                words(model),
+                *(figure_cell(of.get(code)) for code in codes),
+                Cell(f"{counted.n:,}", f"{share} of {counted.n_total:,}"),
+            ]
+        )
+    return Table(caption, columns, rows)

@@ -1,0 +1,108 @@
+"""A run folder of ``rationale-rm train``: its curves, its evaluations, and the answers that it kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rationale_rm.documents import SampleView
+from rationale_rm.extras import needs
+
+RUN_FILE: Final = "run.json"
+RECIPE_FILE: Final = "recipe.yaml"
+METRICS_FILE: Final = "metrics.jsonl"
+SAMPLES: Final = "samples"
+_SEED: Final = re.compile(r"[-_.]?(?:seed)?[-_.]?[0-9]{1,9}\Z")
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One run. Steps of `steps` and `evaluations` are in the order of the file."""
+
+    name: str
+    """The folder's name; unique."""
+    setting: str
+    """The name without a number at its end: runs that share it are seeds of one setting."""
+    path: Path
+    manifest: Mapping[str, Any]
+    steps: Sequence[Mapping[str, Any]]
+    """Records of the phase ``grpo``: `outcome`, `rationale` and `reward` of each step."""
+    evaluations: Sequence[Mapping[str, Any]]
+    """Records of the phase ``evaluation``: `split`, and `oa` and `rc` with their intervals."""
+
+    def split(self) -> str | None:
+        """The split that figures are of: ``test`` where it was evaluated, else ``validation``."""
+        splits = [str(one.get("split")) for one in self.evaluations]
+        return "test" if "test" in splits else splits[0] if splits else None
+
+    def last(self) -> Mapping[str, Any] | None:
+        """The last evaluation on `split`."""
+        split = self.split()
+        return next((one for one in reversed(self.evaluations) if one.get("split") == split), None)
+
+    def first(self) -> Mapping[str, Any] | None:
+        """The evaluation on `split` before the first step, where there is one."""
+        split = self.split()
+        return next((one for one in self.evaluations if one.get("split") == split and one.get("step") == 0), None)
+
+
+def setting_of(name: str) -> str:
+    """The name without a seed at its end; the name itself where nothing would be left."""
+    return _SEED.sub("", name) or name
+
+
+def by_setting(runs: Sequence[TrainingRun]) -> dict[str, list[TrainingRun]]:
+    """Runs by setting, both in the order given."""
+    groups: dict[str, list[TrainingRun]] = {}
+    for run in runs:
+        groups.setdefault(run.setting, []).append(run)
+    return groups
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """The Parquet files of answers that a run kept."""
+    return sorted((folder / SAMPLES).glob("step-*.parquet"))
+
+
+def read_samples(folder: Path, run: str) -> Iterator[SampleView]:
+    """The kept answers. The prompt is as the policy saw it, with both responses in it, so these stand empty."""
+    files = sample_files(folder)
+    if not files:
+        return
+    with needs("report", "pyarrow"):
+        from pyarrow import parquet
+    for file in files:
+        for row in parquet.read_table(file).to_pylist():
+            yield _view(row, run)
+
+
+def _view(row: Mapping[str, Any], run: str) -> SampleView:
+    matches = row["matches"]
+    entries = tuple((one["reference"], one["reason"], one["score"]) for one in matches or ())
+    outcome = row["outcome"]
+    return SampleView(
+        id=row["id"],
+        pair_id=row["pair_id"],
+        model=run,
+        domain=f"step {row['step']}",
+        context=row["prompt"],
+        response1="",
+        response2="",
+        label=row["label"],
+        verdict=row["verdict"],
+        right=None if outcome is None or row["label"] is None else outcome > 0,
+        status=row["status"],
+        error=row["error"],
+        swapped=row["swapped"],
+        text=row["answer"],
+        references=tuple(row["references"]),
+        reasons=tuple(row["reasons"]),
+        scores=entries,
+        matches=entries,
+        judge_status=None if matches is None else "ok",
+        rc=row["rc"],
+        ap=row["rationale"],
+    )
