@@ -68,7 +68,7 @@ def read_answers(
     Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
     `FileNotFoundError` for a path that is not there.
     """
-    files = _files(paths)
+    files = files_of(paths)
     samples = [file for file in files if file != STDIN and _holds_samples(file)]
     views: dict[tuple[str, str], SampleView] = {}
     places: dict[tuple[str, str], str] = {}
@@ -151,7 +151,11 @@ def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[n
     return np.array([np.nan if getattr(view, name) is None else getattr(view, name) for view in views], dtype=float)
 
 
-def _files(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The files of `paths` that hold answers: of run folders the samples, of other folders all that hold records.
+
+    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none.
+    """
     files: list[str] = []
     for path in [os.fspath(path) for path in paths]:
         runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
