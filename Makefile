@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export RATIONALE_RM_DATA ?= $(CURDIR)/../shared/data
 
 RUST := $(shell find rust -name '*.rs') Cargo.toml Cargo.lock
-REQUIREMENTS := $(foreach name,build io judge lint runtime serve test,requirements/$(name).txt)
+REQUIREMENTS := $(foreach name,analysis build io judge lint runtime serve test,requirements/$(name).txt)
 
 # The heavy environment: torch, transformers, sentence-transformers, what training needs, DeepSpeed and, from Python 3.11
 # on, vLLM for the CPU and TRL.

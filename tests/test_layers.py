@@ -46,6 +46,7 @@ HEAVY = (
     "uvicorn",
     "msgspec",
     "prometheus_client",
+    "rensa",
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from rationale_rm import __version__
-from rationale_rm.cli import atomize, critique, export, match, output, parse, score, serve, train
+from rationale_rm.cli import analyze, atomize, critique, export, match, output, parse, score, serve, train
 
 _INTERRUPTED: Final = 130
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command(name="match", epilog=match.EPILOG)(match.match)
 app.command(name="score", epilog=score.EPILOG)(score.score)
 app.command(name="parse", epilog=parse.EPILOG)(parse.parse)
 app.command(name="train", epilog=train.EPILOG)(train.train)
+app.add_typer(analyze.app, name="analyze")
 app.command(name="export", epilog=export.EPILOG)(export.export)
 app.command(name="serve", epilog=serve.EPILOG)(serve.serve)
 
@@ -47,9 +48,10 @@ def _program(
 
     `atomize` turns annotators' free text into atomic human reasons. `critique` runs a GenRM over pairs. `match` asks a
     judge which model reasons are the human ones. `score` says how far a model's reasons agree with the human ones,
-    beside how often its verdict does. `parse` says how transcripts were read, and which could not be. `train` trains a
-    GenRM with rewards for its reasons and its verdict. `export` writes pairs as the data set of another trainer, and
-    `serve` gives the rewards to other trainers over HTTP.
+    beside how often its verdict does. `analyze` looks behind the figures of models, judges and training runs. `parse`
+    says how transcripts were read, and which could not be. `train` trains a GenRM with rewards for its reasons and its
+    verdict. `export` writes pairs as the data set of another trainer, and `serve` gives the rewards to other trainers
+    over HTTP.
 
     Exit codes: 0 done, 1 bad input or an output that cannot be written, 2 usage, 130 interrupted.
     """

@@ -1,0 +1,234 @@
+"""Do two evaluators agree? RC of the same answers by two MetaJudges (paper, Fig. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rationale_rm import _core as core
+from rationale_rm.analysis import figures
+from rationale_rm.analysis.answers import Answers, manifest
+from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.resample import Floats, Ints, numbered, resampled_sums
+from rationale_rm.documents import OVERALL, Analysis, Estimate, SampleView
+
+FIT: Final = ("r2", "rmse", "rmse_identity", "slope", "intercept")
+MIN_POINTS: Final = 3
+"""A line fits any two points."""
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """The answers that both evaluators saw, one row each; NaN where one of them gave no score."""
+
+    views: list[SampleView]
+    x: Floats
+    y: Floats
+    clusters: Ints
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Whether both scored the row."""
+        return np.isfinite(self.x + self.y)
+
+
+def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n_worst: int = 20) -> Analysis:
+    """The least-squares line of the second evaluator's RC (y) on the first one's (x), over models and over items.
+
+    Estimates (`FIT`, see ``docs/statistics.md``; ``difference`` is the mean of y - x) by slice:
+
+    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise;
+    - ``items``: one point an answer; ``items/MODEL`` likewise.
+
+    Intervals are over source pairs: the same pairs are drawn for all models, so they say how far the figure depends on
+    the pairs, with these models. Points have ``level`` ``model`` (``model, domain, x, y, n``) or ``item`` (``id,
+    pair_id, model, domain, swapped, sample, x, y``): the `n_worst` answers on which the two differ most. An answer that
+    one of them did not score is in n_total and not in n.
+
+    Raises `RationaleError` where the two have no answer in common, or different reasons for it.
+    """
+    how = how or Sampling()
+    both, n_unshared = _joined(first, second)
+    estimates = [*_models(both, OVERALL, how)]
+    domains = sorted({view.domain for view in both.views})
+    points = _model_points(both, OVERALL)
+    for domain in domains if len(domains) > 1 else []:
+        part = _part(both, [view.domain == domain for view in both.views])
+        estimates += _models(part, domain, how)
+        points += _model_points(part, domain)
+    estimates += _items(both, "items", how)
+    models = sorted({view.model for view in both.views})
+    for model in models if len(models) > 1 else []:
+        estimates += _items(_part(both, [view.model == model for view in both.views]), f"items/{model}", how)
+    points += _worst(both, n_worst)
+    notes = []
+    if n_unshared:
+        notes.append(f"{n_unshared} answers are in one of the two only, and left out.")
+    return Analysis(
+        analysis="agreement",
+        subject=(_name(first, "first"), _name(second, "second")),
+        manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views)),
+        estimates=tuple(estimates),
+        points=tuple(points),
+        notes=tuple(notes),
+    )
+
+
+def _name(answers: Answers, place: str) -> str:
+    """The judge, where the data say who it was, else the file."""
+    return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
+
+
+def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:
+    known: dict[_Key, SampleView] = {(view.model, view.id): view for view in second.views}
+    pairs = [(view, known[view.model, view.id]) for view in first.views if (view.model, view.id) in known]
+    if not pairs:
+        raise core.RationaleError(
+            f"the two inputs have no answer in common: the first holds {_holds(first)}, the second {_holds(second)}. "
+            "Two judges have to score the same answers (the same `critiques.jsonl` given to two runs of `match`)"
+        )
+    for a, b in pairs:
+        if a.reasons and b.reasons and a.reasons != b.reasons:
+            raise core.RationaleError(
+                f"answer {a.id!r} of model {a.model!r} has other reasons in the second input, so the judges did not "
+                "see the same answer: let both score one output of `critique`"
+            )
+    views = [a for a, _ in pairs]
+    return (
+        _Both(
+            views,
+            np.array([np.nan if a.rc is None else a.rc for a, _ in pairs]),
+            np.array([np.nan if b.rc is None else b.rc for _, b in pairs]),
+            numbered(view.pair_id for view in views),
+        ),
+        len(first.views) + len(second.views) - 2 * len(pairs),
+    )
+
+
+def _holds(answers: Answers) -> str:
+    example = f", such as {answers.views[0].id!r}" if answers.views else ""
+    return f"{len(answers.views)} of {', '.join(answers.models) or 'no model'}{example}"
+
+
+def _part(both: _Both, chosen: Sequence[bool]) -> _Both:
+    rows = np.flatnonzero(chosen)
+    return _Both([both.views[row] for row in rows], both.x[rows], both.y[rows], both.clusters[rows])
+
+
+def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
+    """The models with a row that both scored, and sums by row: count, x and y in three columns a model."""
+    scored = both.scored
+    models = sorted({view.model for view, known in zip(both.views, scored, strict=True) if known})
+    place = {model: number for number, model in enumerate(models)}
+    columns = np.zeros((len(both.views), 3 * len(models)))
+    for row in np.flatnonzero(scored):
+        at = 3 * place[both.views[row].model]
+        columns[row, at : at + 3] = 1.0, both.x[row], both.y[row]
+    return models, columns, scored
+
+
+def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+    models, columns, scored = _means(both)
+    n, n_total = int(scored.sum()), len(both.views)
+    if len(models) < MIN_POINTS:
+        why = f"{len(models)} models were scored by both, and a line fits any two points: {MIN_POINTS} are needed"
+        none = [figures.none(slice, metric, why, n=n, n_total=n_total) for metric in FIT]
+        return [*none, _bias(slice, both, how)]
+    drawn = resampled_sums(columns[scored], both.clusters[scored], n_resamples=how.n_resamples, seed=how.seed)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, y = drawn[:, 1::3] / drawn[:, ::3], drawn[:, 2::3] / drawn[:, ::3]
+    sums = columns.sum(axis=0)
+    found = core.agreement(sums[1::3] / sums[::3], sums[2::3] / sums[::3])
+    return [*_fitted(slice, found, _fits(x, y), both.clusters[scored], n, n_total), _bias(slice, both, how)]
+
+
+def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+    scored = both.scored
+    x, y, clusters = both.x[scored], both.y[scored], both.clusters[scored]
+    n_total = len(both.views)
+    if len(x) < MIN_POINTS:
+        why = f"{len(x)} answers were scored by both: {MIN_POINTS} are needed"
+        return [figures.none(slice, metric, why, n=len(x), n_total=n_total) for metric in FIT]
+    moments = np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y], axis=1)
+    drawn = resampled_sums(moments, clusters, n_resamples=how.n_resamples, seed=how.seed)
+    fits = _from_moments(drawn)
+    return [*_fitted(slice, core.agreement(x, y), fits, clusters, len(x), n_total), _bias(slice, both, how)]
+
+
+def _fitted(slice: str, found: core.Agreement, fits: Floats, clusters: Ints, n: int, n_total: int) -> list[Estimate]:
+    """The estimates of a fit; `fits` (n_resamples, 5) is what resamples of `clusters` give."""
+    why = "one of the evaluators gives the same RC everywhere"
+    return [
+        figures.drawn_estimate(
+            slice, metric, getattr(found, metric), fits[:, at], clusters, n=n, n_total=n_total, why_none=why
+        )
+        for at, metric in enumerate(FIT)
+    ]
+
+
+def _bias(slice: str, both: _Both, how: Sampling) -> Estimate:
+    return figures.mean(
+        slice, "difference", both.y - both.x, both.clusters, how, why_none="no answer was scored by both"
+    )
+
+
+def _fits(x: Floats, y: Floats) -> Floats:
+    """`FIT` of each row of x and y, (n, points)."""
+    known = ~np.isnan(x) & ~np.isnan(y)  # a model that a resample does not hold
+    x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
+    columns = [known.sum(axis=1), x.sum(1), y.sum(1), (x * x).sum(1), (x * y).sum(1), (y * y).sum(1)]
+    return _from_moments(np.stack(columns, axis=1).astype(float))
+
+
+def _from_moments(moments: Floats) -> Floats:
+    """`FIT` from n, Σx, Σy, Σx², Σxy, Σy²: (rows, 6) → (rows, 5). NaN where x, or for r2 y, does not vary."""
+    n, x, y, xx, xy, yy = moments.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        vx, vy, cov = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2, xy / n - x * y / n**2
+        vx, vy = np.where(vx > 1e-12, vx, np.nan), np.where(vy > 1e-12, vy, np.nan)
+        slope = cov / vx
+        r2 = np.clip(cov**2 / (vx * vy), 0.0, 1.0)
+        rmse = np.sqrt(np.maximum(np.nan_to_num(vy) - slope * cov, 0.0))
+        identity = np.sqrt(np.maximum((yy - 2 * xy + xx) / n, 0.0))
+    return np.stack([r2, rmse, identity, slope, y / n - slope * x / n], axis=1)
+
+
+def _model_points(both: _Both, domain: str) -> list[dict[str, Any]]:
+    models, columns, _ = _means(both)
+    sums = columns.sum(axis=0)
+    return [
+        {
+            "level": "model",
+            "model": model,
+            "domain": domain,
+            "x": float(sums[3 * at + 1] / sums[3 * at]),
+            "y": float(sums[3 * at + 2] / sums[3 * at]),
+            "n": int(sums[3 * at]),
+        }
+        for at, model in enumerate(models)
+    ]
+
+
+def _worst(both: _Both, n: int) -> list[dict[str, Any]]:
+    """The answers on which the two differ most, the largest difference first."""
+    rows = np.flatnonzero(both.scored)
+    order = rows[np.argsort(-np.abs(both.y - both.x)[rows], kind="stable")][:n]
+    return [
+        {
+            "level": "item",
+            "id": both.views[row].id,
+            "pair_id": both.views[row].pair_id,
+            "model": both.views[row].model,
+            "domain": both.views[row].domain,
+            "swapped": both.views[row].swapped,
+            "sample": both.views[row].sample,
+            "x": float(both.x[row]),
+            "y": float(both.y[row]),
+        }
+        for row in order
+    ]

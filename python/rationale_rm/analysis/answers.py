@@ -1,0 +1,255 @@
+"""Where the answers come from: folders of `eval` runs, files of their samples, or the lines that `score` reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rationale_rm import _core as core
+from rationale_rm.analysis.figures import Sampling, unique
+from rationale_rm.analysis.resample import Ints, numbered
+from rationale_rm.analysis.views import n_missing, of_pairs
+from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, expand, read_pairs, read_rows
+from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
+from rationale_rm.metrics import Settings
+from rationale_rm.types import SchemaError
+
+_VIEW_FIELDS = frozenset(("schema_version", "id", "pair_id", "model", "domain", "status", "context"))
+NOT_ANSWERED = "not_answered"
+NO_REASONS = "no_reasons"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers of one or several models, sorted by model, source pair, order and sample."""
+
+    views: tuple[SampleView, ...]
+    files: tuple[str, ...]
+    bad: tuple[BadLine, ...]
+    n_lines: int
+    judges: tuple[str, ...]
+    """Who gave the scores, where the data say so."""
+    missing: Mapping[str, int]
+    """Model → answers that there should be beside `views`."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, sorted."""
+        return unique(view.model for view in self.views)
+
+    def of(self, model: str) -> list[SampleView]:
+        """The answers of a model."""
+        return [view for view in self.views if view.model == model]
+
+
+def read_answers(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    settings: Settings | None = None,
+    label_scale: LabelScale | None = None,
+    strict: bool = False,
+    on_line: Callable[[int], None] | None = None,
+) -> Answers:
+    """Reads answers with their matches.
+
+    A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; any other
+    folder or file holds samples, or what ``rationale-rm score`` reads (the output of ``critique`` and ``match``),
+    which `settings` say how to score. `on_line` is called with the number of lines read so far.
+
+    Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
+    `FileNotFoundError` for a path that is not there.
+    """
+    files = _files(paths)
+    samples = [file for file in files if file != STDIN and _holds_samples(file)]
+    views: dict[tuple[str, str], SampleView] = {}
+    places: dict[tuple[str, str], str] = {}
+    bad: list[BadLine] = []
+    n_lines = 0
+
+    def add(view: SampleView, place: str) -> None:
+        key = (view.model, view.id)
+        if key in views:
+            raise DataError(
+                BadLine(
+                    *_split(place),
+                    f"a second answer {view.id!r} of model {view.model!r}; the first stands at {places[key]}: give one "
+                    "run of each model",
+                )
+            )
+        views[key], places[key] = view, place
+
+    for item in read_rows(samples):
+        n_lines += 1
+        if on_line is not None:
+            on_line(n_lines)
+        found = item if isinstance(item, BadLine) else _view(item.file, item.line, item.value)
+        if isinstance(found, BadLine):
+            if strict:
+                raise DataError(found)
+            bad.append(found)
+        else:
+            add(found, f"{item.file}:{item.line}")
+    judges = _judges_of_runs(samples)
+    missing: dict[str, int] = {}
+    rest = [file for file in files if file not in samples]
+    if rest:
+        before = n_lines
+        loaded = read_pairs(
+            rest,
+            strict=strict,
+            label_scale=label_scale,
+            on_line=None if on_line is None else lambda n: on_line(before + n),
+        )
+        n_lines += loaded.n_lines
+        bad += loaded.bad
+        missing = {model: n_missing(loaded.pairs, model) for model in loaded.models}
+        for view, place, judge in of_pairs(loaded.pairs, loaded.models, settings or Settings()):
+            add(view, place)
+            judges += [judge] if judge is not None else []
+    ordered = sorted(views.values(), key=lambda view: (view.model, view.pair_id, view.swapped, view.sample, view.id))
+    return Answers(tuple(ordered), tuple(files), tuple(bad), n_lines, unique(sorted(judges)), missing)
+
+
+def cut(answers: Answers, models: Sequence[str]) -> Answers:
+    """The answers of these models only."""
+    return replace(answers, views=tuple(view for view in answers.views if view.model in models))
+
+
+def clusters_of(views: Sequence[SampleView]) -> Ints:
+    """The source pair of each answer as a number: int64 (n,)."""
+    return numbered(view.pair_id for view in views)
+
+
+def reasons_known(view: SampleView) -> bool:
+    """Whether the data say which reasons the answer holds, if any: an empty list alone says nothing."""
+    said = bool(view.reasons) or view.text is not None or view.judge_status == NO_REASONS
+    return said and view.status != NOT_ANSWERED
+
+
+def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]:
+    """What an analysis depends on: its files with their SHA-256, the resampling, and `more`."""
+    return {
+        "version": core.__version__,
+        "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files if file != STDIN],
+        "seed": how.seed,
+        "n_resamples": how.n_resamples,
+        **more,
+    }
+
+
+def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A figure of each answer, float64 (n,), NaN for None."""
+    return np.array([np.nan if getattr(view, name) is None else getattr(view, name) for view in views], dtype=float)
+
+
+def _files(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    files: list[str] = []
+    for path in [os.fspath(path) for path in paths]:
+        runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
+        files += runs or expand([path])
+    return list(unique(files))
+
+
+def _holds_samples(file: str) -> bool:
+    if os.path.basename(file) == SAMPLES_FILE:
+        return True
+    first = next(iter(read_rows([file])), None)
+    return not isinstance(first, BadLine) and first is not None and is_view(first.value)
+
+
+def is_view(value: Any) -> bool:
+    """Whether a decoded line is a sample of an evaluation."""
+    return isinstance(value, dict) and value.keys() >= _VIEW_FIELDS and "human-checklist" not in value
+
+
+def _view(file: str, line: int, value: Any) -> SampleView | BadLine:
+    if not isinstance(value, dict):
+        return BadLine(file, line, "a sample of an evaluation is expected: a JSON object")
+    try:
+        view = SampleView.from_dict(value)
+    except SchemaError as error:
+        return BadLine(file, line, f"{error}; samples are written by `rationale-rm eval`")
+    wrong = next(_faults(view), None)
+    return view if wrong is None else BadLine(file, line, wrong)
+
+
+def _faults(view: SampleView) -> Iterator[str]:
+    """What a later stage could not bear."""
+    for name in ("id", "pair_id", "model", "domain", "status"):
+        if not isinstance(getattr(view, name), str):
+            yield f"{name} must be text"
+    for name in ("references", "reasons"):
+        value = getattr(view, name)
+        if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+            yield f"{name} must be a list of texts"
+    for name in ("rc", "ap"):
+        value = getattr(view, name)
+        if value is not None and (
+            not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1
+        ):
+            yield f"{name} must be a number from 0 to 1, or null"
+    if view.right not in (True, False, None):
+        yield "right must be true, false or null"
+    if not isinstance(view.matches, tuple) or not all(_is_entry(entry, view) for entry in view.matches):
+        yield "matches must be lists of a reference, a reason (both from 0 and in their lists) and a score from 0 to 1"
+
+
+def _is_entry(entry: Any, view: SampleView) -> bool:
+    if not isinstance(entry, tuple) or len(entry) != 3:
+        return False
+    reference, reason, score = entry
+    return (
+        type(reference) is int
+        and type(reason) is int
+        and 0 <= reference < len(view.references)
+        and 0 <= reason < len(view.reasons)
+        and isinstance(score, (int, float))
+        and 0 <= score <= 1
+    )
+
+
+def _judges_of_runs(samples: Sequence[str]) -> list[str]:
+    judges = []
+    for file in samples:
+        path = Path(file).with_name(RESULT_FILE)
+        if not path.is_file():
+            continue
+        about = read_json(path).get("manifest")
+        named = about.get("judges") if isinstance(about, Mapping) else None
+        judges += [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    return judges
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file. Raises `DataError`."""
+    file = os.fspath(path)
+    try:
+        value = json.loads(Path(file).read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 0)
+        raise DataError(
+            BadLine(file, line, f"not JSON ({error}): a result of `rationale-rm eval` is expected")
+        ) from None
+    if not isinstance(value, dict):
+        raise DataError(BadLine(file, 1, "a JSON object is expected: a result of `rationale-rm eval`"))
+    return value
+
+
+def _sha256(file: str) -> str:
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _split(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return file, int(line)

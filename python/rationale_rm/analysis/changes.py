@@ -1,0 +1,88 @@
+"""How far a figure of one run moved: between two evaluations, or over the batches it trained on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from rationale_rm.analysis import figures
+from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.resample import Ints, ratio_difference, resampled_sums
+from rationale_rm.analysis.runs import TRAIN, TrainRun, Value
+from rationale_rm.documents import Estimate
+
+BLOCK: Final = 10
+"""Successive batches come from nearly the same policy, so blocks of so many are resampled together."""
+QUARTER: Final = 0.25
+MIN_BLOCKS: Final = 8
+"""Two blocks in a quarter, at the least."""
+
+
+def within(run: TrainRun, split: str, metric: str) -> Estimate:
+    """The last evaluation of `split` minus the first."""
+    slice, name = f"{run.name}/{split}", f"{metric}_change"
+    curve = run.curves.get((split, metric), {})
+    steps = list(curve)
+    if len(steps) < 2:
+        return figures.none(slice, name, f"{len(steps)} evaluations of {split} know it: two are needed", n=len(steps))
+    first, last = curve[steps[0]], curve[steps[-1]]
+    low, high = mover(last, first)
+    known = [value for value in (first.n, last.n) if value is not None]
+    totals = [value for value in (first.n_total, last.n_total) if value is not None]
+    return Estimate(
+        slice=slice,
+        metric=name,
+        value=last.value - first.value,
+        low=low,
+        high=high,
+        n=min(known, default=0),
+        n_total=max(totals, default=0),
+        unavailable=None if low is not None else "no interval: the run recorded none",
+    )
+
+
+def mover(a: Value, b: Value) -> tuple[float | None, float | None]:
+    """The interval of a - b from those of a and b, taken as independent (Zou and Donner 2008, MOVER)."""
+    if None in (a.low, a.high, b.low, b.high):
+        return None, None
+    difference = a.value - b.value
+    below = math.hypot(a.value - a.low, b.high - b.value)  # type: ignore[operator]
+    above = math.hypot(a.high - a.value, b.value - b.low)  # type: ignore[operator]
+    return difference - below, difference + above
+
+
+def training_change(run: TrainRun, metric: str, how: Sampling) -> Estimate:
+    """Mean of `metric` over the last quarter of the training steps minus that over the first, blocks resampled."""
+    slice, name = f"{run.name}/{TRAIN}", f"{metric}_change"
+    steps, values = run.column(TRAIN, metric)
+    blocks = blocks_of(steps)
+    if len(np.unique(blocks)) < MIN_BLOCKS:
+        why = f"{len(steps)} steps know it: {MIN_BLOCKS * BLOCK} are needed"
+        return figures.none(slice, name, why, n=len(steps), n_total=len(steps))
+    first, last = quarter(steps, first=True), quarter(steps, first=False)
+    columns = np.stack([values * last, last, values * first, first], axis=1).astype(float)
+    drawn = resampled_sums(columns, blocks, n_resamples=how.n_resamples, seed=how.seed)
+    value = float(ratio_difference(columns.sum(axis=0)))
+    return figures.drawn_estimate(
+        slice,
+        name,
+        value,
+        ratio_difference(drawn),
+        blocks,
+        n=int((first | last).sum()),
+        n_total=int((first | last).sum()),
+    )
+
+
+def blocks_of(steps: Ints) -> Ints:
+    """The block of each step, so that steps of two runs fall into the same blocks."""
+    return steps // BLOCK
+
+
+def quarter(steps: Ints, *, first: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The steps that lie in the first (last) quarter of the way."""
+    start, end = (int(steps.min()), int(steps.max())) if len(steps) else (0, 0)
+    length = (end - start + 1) * QUARTER
+    return steps < start + length if first else steps > end - length
