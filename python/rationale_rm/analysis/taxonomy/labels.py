@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-CLASSES: Final = ("EG", "CG", "GS")
-"""Evidence-grounded, criterion-grounded, generic or style."""
-FLAWS: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
-"""Style only, generic correctness, generic relevance, single-sided praise, unfalsifiable, non sequitur,
-contradiction."""
+from rationale_rm.analysis.rates import CLASSES, FLAWS
+
+__all__ = ["CLASSES", "FLAWS", "Labels"]
 
 
 class Labels(NamedTuple):
     """The labels of one reason."""
 
     group: str
-    """One of `CLASSES`."""
+    """One of `CLASSES`: evidence-grounded, criterion-grounded, generic or style."""
     flaws: tuple[str, ...]
-    """Of `FLAWS`, in rising order."""
+    """Of `FLAWS`, in rising order: style only, generic correctness, generic relevance, single-sided praise,
+    unfalsifiable, non sequitur, contradiction."""
