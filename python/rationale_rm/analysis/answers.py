@@ -62,7 +62,8 @@ def read_answers(
 
     A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; any other
     folder or file holds samples, or what ``rationale-rm score`` reads (the output of ``critique`` and ``match``),
-    which `settings` say how to score; without `need_references` pairs may lack human reasons. `on_line` is called with the number of lines read so far.
+    which `settings` say how to score; without `need_references` pairs may lack human reasons. `on_line` is called with
+    the number of lines read so far.
 
     Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
     `FileNotFoundError` for a path that is not there.

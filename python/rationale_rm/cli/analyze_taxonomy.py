@@ -33,7 +33,7 @@ Examples:
 
 \b
   rationale-rm analyze taxonomy critiques.jsonl -o labels.jsonl --json taxonomy.json
-      by the rules: no model, thousands of reasons a second
+      by the rules, which need no model
   rationale-rm analyze taxonomy runs/rationale-qwen3 -o labels.jsonl --labeller openai:Qwen/Qwen3-32B@http://127.0.0.1:8000/v1
       by a language model, whose answers are held to their form where the server can
 

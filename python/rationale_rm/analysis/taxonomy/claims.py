@@ -23,11 +23,15 @@ _HOLDS: Final[Mapping[str, Callable[[Source], bool]]] = {
 def contradicts(reading: Reading, found: Evidence, texts: Sources) -> bool:
     """Whether the texts show something to be false that the reason says."""
     return (
-        bool(found.misquoted or found.denied_there)
+        bool(found.misquoted)
         or misnumbered(reading, texts)
-        or miscounted(reading, texts)
-        or misdenied(reading, texts)
+        or bool(miscounted(reading, texts, over=False) or falsely_faulted(reading, found, texts))
     )
+
+
+def falsely_faulted(reading: Reading, found: Evidence, texts: Sources) -> frozenset[int]:
+    """The responses of which it says falsely that something is missing, or too long."""
+    return found.denied_there | miscounted(reading, texts, over=True) | misdenied(reading, texts)
 
 
 def misnumbered(reading: Reading, texts: Sources) -> bool:
@@ -35,30 +39,29 @@ def misnumbered(reading: Reading, texts: Sources) -> bool:
     return any(not texts.places(number, "numbers") for held in reading.stated.values() for number in held)
 
 
-def miscounted(reading: Reading, texts: Sources) -> bool:
-    """Whether a response is said to have over (under) so many words and has not."""
+def miscounted(reading: Reading, texts: Sources, *, over: bool) -> frozenset[int]:
+    """The responses that are said to have over (else under) so many words and have not."""
     lists = vocabulary().lists
+    wrong: set[int] = set()
     for at, token in enumerate(reading.tokens[:-1]):
         if not (token.lower.isdecimal() and len(token.lower) < 8 and reading.tokens[at + 1].lower == "words"):
             continue
         before = {word.lower for word in reading.tokens[max(0, at - _REACH) : at]}
-        if token.side and token.named:
+        said = [bool(before & lists["over"]), bool(before & lists["under"])]
+        if token.side and token.named and said == [over, not over]:
             actual = texts.texts[token.side].n_words
-            over, under = bool(before & lists["over"]), bool(before & lists["under"])
-            if over != under and (actual > int(token.lower)) != over:
-                return True
-    return False
+            if (actual > int(token.lower)) != over:
+                wrong.add(token.side)
+    return frozenset(wrong)
 
 
-def misdenied(reading: Reading, texts: Sources) -> bool:
-    """Whether a response that it names is said to have no number, question or emoji and has one."""
+def misdenied(reading: Reading, texts: Sources) -> frozenset[int]:
+    """The responses that it names and says have no number, question or emoji, and that have one."""
     tokens = reading.tokens
-    return any(
-        token.lower in ("no", "without")
-        and token.named
-        and at + 1 < len(tokens)
-        and _there(tokens[at + 1], texts.texts[token.side])
-        for at, token in enumerate(tokens)
+    return frozenset(
+        token.side
+        for at, token in enumerate(tokens[:-1])
+        if token.lower in ("no", "without") and token.named and _there(tokens[at + 1], texts.texts[token.side])
     )
 
 

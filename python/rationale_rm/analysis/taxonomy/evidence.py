@@ -17,6 +17,8 @@ class Evidence:
 
     quoted: int
     """Quotations that are in one of the texts."""
+    quoted_from: frozenset[int]
+    """The responses that a quotation is from, and from no other text."""
     misquoted: int
     """Quotations of several words, or of code, that are in none, and quotations put into the wrong response's mouth."""
     numbers: int
@@ -34,8 +36,8 @@ class Evidence:
     """Those that only the conversation holds."""
     nowhere: int
     """Those that no text holds."""
-    denied_there: int
-    """Words that the reason says are missing from a response that holds them."""
+    denied_there: frozenset[int]
+    """The responses of which the reason says that something is missing which they hold."""
     surface_asked: int
     """Words for wording, tone, format or length that the conversation uses too."""
 
@@ -43,22 +45,24 @@ class Evidence:
 def evidence(reading: Reading, sources: Sources) -> Evidence:
     """Looks everything up; linear in the reason and, for quotations, in the texts."""
     quoted = 0
-    false: set[int] = set()
-    for number, quotation in enumerate(reading.quotations):
+    misquoted = 0
+    quoted_from: set[int] = set()
+    for quotation in reading.quotations:
         places = frozenset.intersection(*(sources.quoted(piece) for piece in quotation.pieces))
         quoted += bool(places)
-        if _misquoted(quotation, places):
-            false.add(number)
+        quoted_from |= places if len(places) == 1 and CONTEXT not in places else frozenset()
+        misquoted += _misquoted(quotation, places)
     counts = dict.fromkeys(("own", "in_responses", "in_one", "in_context", "nowhere"), 0)
-    denied_there = surface_asked = 0
+    denied_there: set[int] = set()
+    surface_asked = 0
     seen: set[str] = set()
     for token in reading.tokens:
         for key in token.keys:
             places = sources.places(key, "stems")
             responses = places & RESPONSES
-            if "style" in token.kinds and CONTEXT in places:
+            if "style" in token.kinds and CONTEXT in places and token.quotation < 0:
                 surface_asked += 1
-            if token.kinds or key in seen or token.quotation in false:
+            if token.kinds or key in seen or token.quotation >= 0:
                 continue
             seen.add(key)
             counts["in_responses"] += bool(responses)
@@ -67,14 +71,15 @@ def evidence(reading: Reading, sources: Sources) -> Evidence:
                 counts["own"] += 1
                 counts["in_context"] += places == {CONTEXT}
                 counts["nowhere"] += not places
-            if token.named:
-                denied_there += token.omitted and token.side in responses
+            if token.named and token.omitted and token.side in responses:
+                denied_there.add(token.side)
     return Evidence(
         quoted=quoted,
-        misquoted=len(false),
-        numbers=_numbers(reading, sources) if quoted or not false else 0,
-        marks=sum(bool(sources.places(mark, "marks")) for mark in reading.marks) if quoted or not false else 0,
-        denied_there=denied_there,
+        quoted_from=frozenset(quoted_from),
+        misquoted=misquoted,
+        numbers=_numbers(reading, sources) if quoted or not misquoted else 0,
+        marks=sum(bool(sources.places(mark, "marks")) for mark in reading.marks) if quoted or not misquoted else 0,
+        denied_there=frozenset(denied_there),
         surface_asked=surface_asked,
         **counts,
     )

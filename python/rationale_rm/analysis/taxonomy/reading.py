@@ -68,12 +68,14 @@ class Reading:
     """A reason."""
 
     text: str
-    """Its words in lower case with a space between, before and after."""
+    """Its words outside quotations, in lower case with a space between, before and after."""
     tokens: tuple[Token, ...]
     sides: frozenset[int]
     """The responses it names."""
     focus: int
     """The one it is about, 0 where none is named."""
+    compared: frozenset[int]
+    """The responses that it names only as what another one is compared with (than B)."""
     quotations: tuple[Quotation, ...]
     numbers: frozenset[str]
     stated: Mapping[int, frozenset[str]]
@@ -87,9 +89,13 @@ class Reading:
         return any(phrase in self.text for phrase in vocabulary().phrases[phrases])
 
     def words(self, name: str) -> list[Token]:
-        """Its words that are in one of the vocabulary's lists."""
+        """Its words outside quotations that are in one of the vocabulary's lists."""
         known = vocabulary().lists[name]
-        return [token for token in self.tokens if token.lower in known]
+        return [token for token in self.tokens if token.lower in known and token.quotation < 0]
+
+    def kind(self, kind: str) -> int:
+        """How many of its words outside quotations are of a kind."""
+        return sum(kind in token.kinds and token.quotation < 0 for token in self.tokens)
 
 
 def read(reason: str, *, swapped: bool) -> Reading:
@@ -102,11 +108,12 @@ def read(reason: str, *, swapped: bool) -> Reading:
     sides = sides_of(clauses, found, named)
     denied = denied_words(clauses, found)
     quotations, inside = _quotations(text, found, named, clauses, denied)
+    keys = [() if at in taken or word.lower[0].isdecimal() else _keys(found, at) for at, word in enumerate(found)]
     tokens = tuple(
         Token(
             word.lower,
-            () if at in taken or word.lower[0].isdecimal() else tuple(_keys(found, at)),
-            frozenset() if at in taken else kinds_of(word.lower),
+            keys[at],
+            frozenset() if at in taken else kinds_of(keys[at][0] if keys[at] and unspaced(word.lower) else word.lower),
             at in taken,
             at > 0 and at - 1 in taken and found[at - 1].lower.endswith("'s"),
             *sides[at],
@@ -117,10 +124,11 @@ def read(reason: str, *, swapped: bool) -> Reading:
         for at, word in enumerate(found)
     )
     return Reading(
-        text=f" {' '.join(word.lower for word in found)} ",
+        text=f" {' '.join(token.lower for token in tokens if token.quotation < 0)} ",
         tokens=tokens,
         sides=frozenset(mention.side for mention in named),
         focus=focus(named),
+        compared=frozenset(one.side for one in named) - {one.side for one in named if not one.compared},
         quotations=quotations,
         numbers=numbers(text, found, taken),
         stated=_stated(text, found, sides, taken),
@@ -180,9 +188,9 @@ def _counts(text: str, found: Sequence[Word], taken: Collection[int]) -> tuple[s
     return tuple(counts)
 
 
-def _keys(found: Sequence[Word], at: int) -> list[str]:
+def _keys(found: Sequence[Word], at: int) -> tuple[str, ...]:
     word = found[at]
-    if unspaced(word.lower[0]):  # `words` gives single characters, the sources are kept by pairs
+    if unspaced(word.lower):  # `words` gives single characters, the sources are kept by pairs
         after = found[at + 1] if at + 1 < len(found) else None
-        return [word.lower + after.lower] if after and after.start == word.end and unspaced(after.lower[0]) else []
-    return list(content(word.lower))
+        return (word.lower + after.lower,) if after and after.start == word.end and unspaced(after.lower) else ()
+    return content(word.lower)

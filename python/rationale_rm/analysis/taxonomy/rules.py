@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rationale_rm.analysis.taxonomy.claims import contradicts
+from rationale_rm.analysis.taxonomy.claims import contradicts, falsely_faulted
 from rationale_rm.analysis.taxonomy.evidence import Evidence, evidence
 from rationale_rm.analysis.taxonomy.labels import Labels
 from rationale_rm.analysis.taxonomy.reading import Reading, read
@@ -22,6 +22,8 @@ VERSION = 1
 _GENERIC: Final = ("style", "correct", "relevant", "praise")
 _CONCLUSION: Final = 8
 """Words after "so" or "therefore" in which the conclusion stands."""
+_TURNED: Final = 3
+"""Words behind "no" or "fewer" in which a fault is turned into praise."""
 _PREDICATE: Final = 4
 """Words after a response's name in which a fault is said of it."""
 
@@ -48,7 +50,7 @@ def label(
 def label_one(reading: Reading, texts: Sources, preferred: int) -> Labels:
     """Class and flaws of one reason; `preferred` is the response it is given for, 0 where that is not known."""
     found = evidence(reading, texts)
-    kinds = {kind: sum(kind in token.kinds for token in reading.tokens) for kind in _GENERIC}
+    kinds = {kind: reading.kind(kind) for kind in _GENERIC}
     unsure = is_unfalsifiable(reading, found)
     false = contradicts(reading, found, texts)
     group = "GS" if unsure else class_of(reading, found, kinds, false=false)
@@ -56,12 +58,13 @@ def label_one(reading: Reading, texts: Sources, preferred: int) -> Labels:
     if unsure:
         flaws.add("F5")
     elif group == "GS":
-        flaws |= generic_flaw(reading, texts, kinds)
+        flaws |= generic_flaw(kinds)
     elif group == "CG" and kinds["correct"] and found.own <= 1:
         flaws.add("F2")
-    if is_non_sequitur(reading, kinds, group, preferred):
+    against = preferred in falsely_faulted(reading, found, texts)
+    if against or is_non_sequitur(reading, kinds, preferred):
         flaws.add("F6")
-    elif is_single_sided(reading):
+    elif is_single_sided(reading, found):
         flaws.add("F4")
     if false:
         flaws.add("F7")
@@ -107,7 +110,7 @@ def is_unfalsifiable(reading: Reading, found: Evidence) -> bool:
     return not found.in_responses and (ineffable > 0 or minds >= 2 or (minds >= 1 and guesses >= 1))
 
 
-def generic_flaw(reading: Reading, texts: Sources, kinds: Mapping[str, int]) -> set[str]:
+def generic_flaw(kinds: Mapping[str, int]) -> set[str]:
     """F1, F2 or F3 of a generic reason: the kind of word that it rests on."""
     if kinds["correct"]:
         return {"F2"}
@@ -116,14 +119,16 @@ def generic_flaw(reading: Reading, texts: Sources, kinds: Mapping[str, int]) -> 
     return {"F3"} if kinds["relevant"] and kinds["relevant"] >= kinds["praise"] else set()
 
 
-def is_single_sided(reading: Reading) -> bool:
-    """F4: it names at most one response, and compares with nothing."""
-    return len(reading.sides) < 2 and not reading.has("compares") and not reading.words("comparatives")
+def is_single_sided(reading: Reading, found: Evidence) -> bool:
+    """F4: it names or quotes at most one response, and compares with nothing."""
+    return (
+        len(reading.sides | found.quoted_from) < 2 and not reading.has("compares") and not reading.words("comparatives")
+    )
 
 
-def is_non_sequitur(reading: Reading, kinds: Mapping[str, int], group: str, preferred: int) -> bool:
-    """F6: it draws a conclusion that does not follow, or speaks for the response that lost."""
-    return concludes(reading) or (preferred != 0 and speaks_against(reading, kinds, preferred))
+def is_non_sequitur(reading: Reading, kinds: Mapping[str, int], preferred: int) -> bool:
+    """F6: it draws a conclusion of its own, finds both alike, or speaks for the response that lost."""
+    return concludes(reading) or equates(reading) or (preferred != 0 and speaks_against(reading, kinds, preferred))
 
 
 def concludes(reading: Reading) -> bool:
@@ -140,32 +145,57 @@ def concludes(reading: Reading) -> bool:
     return reading.has("concludes")
 
 
+def equates(reading: Reading) -> bool:
+    """Whether it says that both responses are alike, with no word for a difference."""
+    return reading.has("equal") and not reading.words("contrasts")
+
+
 def speaks_against(reading: Reading, kinds: Mapping[str, int], preferred: int) -> bool:
-    """Whether it faults the preferred response and not the other one, or praises the other one alone."""
+    """Whether it faults the preferred response and not the other one, or praises the other one, alone or above it."""
+    praises = kinds["praise"] + kinds["correct"] + kinds["relevant"] > 0
+    blames = _denies(reading) or reading.words("faults") or reading.words("worsens")
     if len(reading.sides) == 2:
+        if reading.compared == {preferred} and (praises or kinds["style"]) and not blames:
+            return True
         return _faulted(reading, preferred, denials=False) and not _faulted(reading, 3 - preferred, denials=True)
     if reading.sides == {preferred}:
         return _faulted(reading, preferred, denials=True) and not reading.has("compares")
-    praised = kinds["praise"] + kinds["correct"] + kinds["relevant"] > 0
-    blamed = _denies(reading) or reading.words("faults") or reading.words("restricts")
-    return reading.sides == {3 - preferred} and praised and not blamed
+    return reading.sides == {3 - preferred} and praises and not blames and not reading.words("restricts")
 
 
 def _faulted(reading: Reading, side: int, *, denials: bool) -> bool:
     """Whether a word of fault, or of mere denial, stands close behind a name of the response or before "in A"."""
-    faults = vocabulary().lists["faults"]
-    plain = frozenset() if denials else vocabulary().lists["denials"]
     near = 0
+    faults = _faults(reading, denials=denials)
     for at, token in enumerate(reading.tokens):
         if token.is_name:
             near = _PREDICATE if token.side == side else 0
             continue
         near = max(near - 1, 0)
-        if (token.lower in faults or token.lower.endswith("n't")) and token.lower not in plain:
-            owner = _placed(reading, at) or (token.side if near else 0)
-            if owner == side and not (not denials and token.lower.endswith("n't")):
-                return True
+        if at in faults and side == (_placed(reading, at) or (token.side if near else 0)):
+            return True
     return False
+
+
+def _faults(reading: Reading, *, denials: bool) -> set[int]:
+    """Where words of fault stand, with `denials` also words such as not; what is denied itself is none (no errors)."""
+    lists = vocabulary().lists
+    found: set[int] = set()
+    turned = -1  # the word up to which a fault is turned round
+    opened = -1
+    for at, token in enumerate(reading.tokens):
+        if token.lower in lists["denials"] or token.lower.endswith("n't"):
+            turned, opened = at + _TURNED, at
+            if denials:
+                found.add(at)
+        elif token.lower in lists["lessens"]:
+            turned, opened = at + _TURNED, at
+        elif token.lower in lists["faults"]:
+            if at <= turned:
+                found.discard(opened)
+            else:
+                found.add(at)
+    return found
 
 
 def _placed(reading: Reading, at: int) -> int:

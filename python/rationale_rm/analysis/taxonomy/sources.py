@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from unicodedata import category
 
@@ -12,12 +12,16 @@ from rationale_rm.judge.local.numbers import plain
 from rationale_rm.judge.local.words import STOP, stem
 from rationale_rm.prompts.conversation import conversation
 
+LONGEST_MARK: Final = 80
 CONTEXT: Final = 0
 """The place of the conversation; 1 and 2 are the responses, whatever the model called them."""
 
 # Every branch is a plain run of characters, so the search is linear.
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
 _RUN = re.compile(r"[^\s,;:!?\"“”«»„()\[\]{}`<>]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_CODE = re.compile(r"[_=/\\@#$%^|~+&]")
+_ODD = re.compile(r"[\d.]")
 _SPACED = re.compile(
     r"(?<=[\u3040-\u30ff\u3400-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[\u3040-\u30ff\u3400-\u9fff])"
 )
@@ -78,19 +82,18 @@ def _source(text: str) -> Source:
     return Source(uniform(text), frozenset(stems), frozenset(numbers), frozenset(marks(spaced)), n_words)
 
 
-def content(word: str) -> Iterable[str]:
+@lru_cache(maxsize=1 << 16)
+def content(word: str) -> tuple[str, ...]:
     """What a word is compared by: its stem, nothing for a stop word, and pairs of kana or Han characters."""
     lower = word.lower().replace("’", "'")
-    if unspaced(lower[0]):
-        return [lower[at : at + 2] for at in range(len(lower) - 1)] if len(lower) > 1 else [lower]
-    if lower in STOP or len(lower) < 2:
-        return ()
-    return (stem(lower),)
+    if unspaced(lower):
+        return tuple(lower[at : at + 2] for at in range(len(lower) - 1)) if len(lower) > 1 else (lower,)
+    return () if lower in STOP or len(lower) < 2 else (stem(lower),)
 
 
-def unspaced(character: str) -> bool:
-    """Whether the character belongs to a script that writes no spaces: kana and Han."""
-    return "\u3040" <= character <= "\u30ff" or "\u3400" <= character <= "\u9fff"
+def unspaced(word: str) -> bool:
+    """Whether the word begins in a script that writes no spaces: kana and Han."""
+    return "\u3040" <= word[0] <= "\u30ff" or "\u3400" <= word[0] <= "\u9fff"
 
 
 def spaces(text: str) -> str:
@@ -109,8 +112,8 @@ def marks(text: str) -> list[str]:
     for match in _RUN.finditer(text):
         run = match.group().strip(".'’*-–—")
         inner = run[1:].removesuffix("s")
-        if len(run) < 2 or len(run) > 80 or not any(character.isalpha() for character in run):
+        if not 2 <= len(run) <= LONGEST_MARK or not _LETTER.search(run):
             continue
-        if any(c in "_=/\\@#$%^|~+&" for c in run) or any(c.isupper() or c.isdecimal() for c in inner) or "." in inner:
+        if _CODE.search(run) or _ODD.search(inner) or inner != inner.lower():
             found.append(run.lower())
     return found

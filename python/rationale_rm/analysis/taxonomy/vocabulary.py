@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -35,7 +35,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(kinds, lists, phrases)
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def kinds_of(word: str) -> frozenset[str]:
     """The kinds that a word, in lower case, is of."""
     base = stem(word)
