@@ -214,7 +214,7 @@ def test_four_models_are_too_few():
     four = {f"m{k}": float(k) for k in range(4)}
     found = figure(rank_agreement(board(**four, x=1.0), board("b", **four)), "overall", "spearman")
     assert (found.value, found.n, found.n_total) == (None, 4, 5)
-    assert "score 4 models in common, and at least 5 are needed" in found.unavailable
+    assert "both benchmarks score: 4; at least 5 are needed" in found.unavailable
 
 
 def result(folder, model, value, **changes):

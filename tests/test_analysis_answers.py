@@ -14,6 +14,7 @@ from rationale_rm.analysis.ranks import adds_up
 from rationale_rm.data import DataError, read_pairs
 from rationale_rm.documents import SampleView
 from rationale_rm.metrics import Settings, evaluate
+from rationale_rm.train.sample_files import write_samples
 from records import critiqued, judge_text, matched, pair, write
 
 
@@ -102,6 +103,32 @@ def test_runs_are_read_one_or_many(tmp_path):
     assert both.of("n") == [view(0, model="n")]
     loose = write(tmp_path / "some.jsonl", view(0, model="o").to_dict())
     assert read_answers([loose, first]).models == ("m", "o")
+
+
+def trained(step=40, **changes):
+    row = {
+        "step": step, "id": f"{step}/0/0", "pair_id": "p0", "swapped": True, "prompt": "Which?", "answer": "…",
+        "tokens": 3, "truncated": False, "status": "ok", "label": "A>B", "verdict": "A>B", "references": ["r", "s"],
+        "reasons": ["x", "y"], "matches": [{"reference": 1, "reason": 0, "score": 0.5}], "outcome": 1.0,
+        "rationale": 0.5, "rc": 0.25, "reward": 0.5, "advantage": 0.1, "error": None,
+    }  # fmt: skip
+    return row | changes
+
+
+def test_samples_of_a_training_run_are_answers_of_its_steps(tmp_path):
+    run = tmp_path / "hybrid"
+    run.mkdir()
+    gated = {"id": "40/0/1", "outcome": 0.0, "rationale": None, "rc": None, "matches": None}
+    write_samples(run, 40, [trained(), trained(**gated)])
+    write_samples(run, 80, [trained(80, outcome=float("nan"))])
+    answers = read_answers([run])
+    assert answers.models == ("hybrid@000040", "hybrid@000080")
+    judged, unjudged = answers.of("hybrid@000040")
+    assert (judged.matches, judged.rc, judged.right, judged.swapped) == (((1, 0, 0.5),), 0.25, True, True)
+    assert adds_up(judged)
+    assert (unjudged.rc, unjudged.right) == (None, False)
+    assert answers.of("hybrid@000080")[0].right is None
+    assert reasons_known(unjudged)
 
 
 def test_runs_and_lines_mix(tmp_path):

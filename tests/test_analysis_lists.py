@@ -100,6 +100,13 @@ def test_what_does_not_vary_has_no_correlation_and_says_so():
     assert "same in all answers" in one.unavailable
 
 
+def test_answers_that_are_neither_right_nor_wrong_count_for_neither():
+    found = lengths(answers(view(0), view(1, right=False), view(2, right=None), view(3)), FEW)
+    counts = [figure(found, f"m/{verdict}", "reasons_per_answer").n for verdict in ("all", "right", "wrong")]
+    assert counts == [4, 2, 1]
+    assert figure(found, "m/right-wrong", "reasons_per_answer").n == 3
+
+
 def test_models_are_apart_and_all_have_points():
     found = lengths(answers(view(0, scores=(1,)), view(0, model="n", scores=(1, 0, 0)), view(1, model="n")), FEW)
     assert figure(found, "m/all", "reasons_per_answer").value == 1
@@ -181,6 +188,6 @@ def test_ranks_past_the_cut_are_not_shown_unless_they_are_matched():
 
 
 def test_a_thousand_reasons_are_one_rank_past_fifty():
-    found = ranks(answers(view(0, scores=[0.0] * 999 + [1.0]), view(1)), FEW)
+    found = ranks(answers(view(0, scores=[0.0] * 998 + [0.25, 1.0]), view(1)), FEW)
     assert max(point["rank"] for point in found.points) == 51
-    assert figure(found, "m/51+", "contribution").value == pytest.approx(0.25)
+    assert figure(found, "m/51+", "contribution").value == pytest.approx(1.25 / 2 / 2)

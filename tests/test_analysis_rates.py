@@ -81,6 +81,13 @@ def test_labels_are_read_from_lines_and_samples(tmp_path):
     ]  # fmt: skip
 
 
+def test_labels_of_a_run_are_those_of_its_samples(tmp_path):
+    (tmp_path / "result.json").write_text("{}", "utf-8")
+    labelled = view(1, classes=("EG", "GS"), flaws=((), ("F1",)))
+    write(tmp_path / "samples.jsonl", labelled.to_dict(), view(2).to_dict())
+    assert read_labels([tmp_path]) == of_views([labelled])
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

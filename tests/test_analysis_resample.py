@@ -6,7 +6,7 @@ import rationale_rm
 from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm.analysis.differences import STUDENT, over_seeds
-from rationale_rm.analysis.resample import draws, interval, ratio_difference, resampled, resampled_sums
+from rationale_rm.analysis.resample import draws, interval, ratio_difference, resampled_spearman, resampled_sums
 from scipy import stats
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -38,14 +38,17 @@ def test_blocks_of_many_units_continue_one_stream(monkeypatch):
     assert np.array_equal(np.concatenate(list(draws(7, 50, 3))), whole)
 
 
-@given(SEEDS, st.integers(1, 30), st.integers(1, 8))
-def test_a_statistic_sees_the_rows_of_the_drawn_clusters(seed, n, n_clusters):
-    values, clusters = rows(seed % 1000, n, n_clusters)
+@given(SEEDS, st.integers(2, 30), st.integers(1, 8), st.integers(1, 5))
+def test_rank_correlations_are_those_of_the_drawn_rows(seed, n, n_clusters, n_values):
+    generator = np.random.default_rng(seed % 1000)
+    x, y = (generator.integers(0, n_values, n).astype(float) for _ in range(2))
+    clusters = generator.integers(0, n_clusters, n)
     names = np.unique(clusters)
-    (taken,) = (block[:5] for block in draws(len(names), 5, seed))
-    expected = [sum(values[clusters == names[unit]].sum() for unit in units) for units in taken]
-    found = resampled(lambda chosen: float(values[chosen].sum()), clusters, n_resamples=5, seed=seed)
-    assert found == pytest.approx(expected)
+    (taken,) = draws(len(names), 20, seed)
+    drawn = [np.concatenate([np.flatnonzero(clusters == names[unit]) for unit in units]) for units in taken]
+    expected = [rationale_rm.spearman(x[chosen], y[chosen]) for chosen in drawn]
+    found = resampled_spearman(x, y, clusters, n_resamples=20, seed=seed)
+    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def test_an_interval_needs_most_resamples_to_be_defined():

@@ -1,7 +1,7 @@
 """Analyses of answers, judges and training runs; each gives a `rationale_rm.documents.Analysis` (docs/analysis.md)."""
 
 from rationale_rm.analysis.agreement import agreement
-from rationale_rm.analysis.answers import Answers, manifest, read_answers
+from rationale_rm.analysis.answers import Answers, files_of, manifest, read_answers
 from rationale_rm.analysis.degeneration import degeneration
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.lengths import lengths
@@ -20,6 +20,7 @@ __all__ = [
     "TrainRun",
     "agreement",
     "degeneration",
+    "files_of",
     "lengths",
     "manifest",
     "rank_agreement",

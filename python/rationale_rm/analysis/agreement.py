@@ -136,7 +136,7 @@ def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     models, columns, scored = _means(both)
     n, n_total = int(scored.sum()), len(both.views)
     if len(models) < MIN_POINTS:
-        why = f"{len(models)} models were scored by both, and a line fits any two points: {MIN_POINTS} are needed"
+        why = f"models that both scored: {len(models)}; a line fits any two points, so {MIN_POINTS} are needed"
         none = [figures.none(slice, metric, why, n=n, n_total=n_total) for metric in FIT]
         return [*none, _bias(slice, both, how)]
     drawn = resampled_sums(columns[scored], both.clusters[scored], n_resamples=how.n_resamples, seed=how.seed)
@@ -152,7 +152,7 @@ def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     x, y, clusters = both.x[scored], both.y[scored], both.clusters[scored]
     n_total = len(both.views)
     if len(x) < MIN_POINTS:
-        why = f"{len(x)} answers were scored by both: {MIN_POINTS} are needed"
+        why = f"answers that both scored: {len(x)}; a line fits any two points, so {MIN_POINTS} are needed"
         return [figures.none(slice, metric, why, n=len(x), n_total=n_total) for metric in FIT]
     moments = np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y], axis=1)
     drawn = resampled_sums(moments, clusters, n_resamples=how.n_resamples, seed=how.seed)

@@ -15,8 +15,9 @@ import numpy as np
 from rationale_rm import _core as core
 from rationale_rm.analysis.figures import Sampling, unique
 from rationale_rm.analysis.resample import Ints, numbered
+from rationale_rm.analysis.train_samples import is_train_sample, sample_files, view_of
 from rationale_rm.analysis.views import n_missing, of_pairs
-from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, expand, read_pairs, read_rows
+from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, expand, read_pairs, read_rows
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
 from rationale_rm.metrics import Settings
 from rationale_rm.types import SchemaError
@@ -60,7 +61,8 @@ def read_answers(
 ) -> Answers:
     """Reads answers with their matches.
 
-    A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; any other
+    A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; a run folder of
+    `train` gives the samples of its steps, each step a model ``RUN@STEP``; any other
     folder or file holds samples, or what ``rationale-rm score`` reads (the output of ``critique`` and ``match``),
     which `settings` say how to score; without `need_references` pairs may lack human reasons. `on_line` is called with
     the number of lines read so far.
@@ -68,7 +70,7 @@ def read_answers(
     Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
     `FileNotFoundError` for a path that is not there.
     """
-    files = _files(paths)
+    files = files_of(paths)
     samples = [file for file in files if file != STDIN and _holds_samples(file)]
     views: dict[tuple[str, str], SampleView] = {}
     places: dict[tuple[str, str], str] = {}
@@ -152,11 +154,15 @@ def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[n
     return np.array([np.nan if getattr(view, name) is None else getattr(view, name) for view in views], dtype=float)
 
 
-def _files(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The files of `paths` that hold answers: of run folders the samples, of other folders all that hold records.
+
+    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none.
+    """
     files: list[str] = []
     for path in [os.fspath(path) for path in paths]:
         runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
-        files += runs or expand([path])
+        files += runs or sample_files(path) or expand([path])
     return list(unique(files))
 
 
@@ -164,7 +170,7 @@ def _holds_samples(file: str) -> bool:
     if os.path.basename(file) == SAMPLES_FILE:
         return True
     first = next(iter(read_rows([file])), None)
-    return not isinstance(first, BadLine) and first is not None and is_view(first.value)
+    return isinstance(first, Row) and (is_view(first.value) or is_train_sample(first.value))
 
 
 def is_view(value: Any) -> bool:
@@ -176,7 +182,7 @@ def _view(file: str, line: int, value: Any) -> SampleView | BadLine:
     if not isinstance(value, dict):
         return BadLine(file, line, "a sample of an evaluation is expected: a JSON object")
     try:
-        view = SampleView.from_dict(value)
+        view = view_of(file, value) if is_train_sample(value) else SampleView.from_dict(value)
     except SchemaError as error:
         return BadLine(file, line, f"{error}; samples are written by `rationale-rm eval`")
     wrong = next(_faults(view), None)

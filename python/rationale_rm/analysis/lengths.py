@@ -11,7 +11,7 @@ from rationale_rm import _core as core
 from rationale_rm.analysis import figures
 from rationale_rm.analysis.answers import Answers, clusters_of, column, manifest, reasons_known
 from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.resample import Floats, Ints, ratio_difference, resampled, resampled_sums
+from rationale_rm.analysis.resample import Floats, Ints, ratio_difference, resampled_spearman, resampled_sums
 from rationale_rm.documents import Analysis, Estimate, SampleView
 
 METRICS: Final = ("reasons_per_answer", "words_per_reason", "characters_per_reason")
@@ -103,9 +103,7 @@ def _spearman(slice: str, metric: str, x: Floats, y: Floats, clusters: Ints, n_t
     value = core.spearman(x, y)
     drawn: Floats = np.full(1, np.nan)
     if np.isfinite(value):
-        drawn = resampled(
-            lambda rows: core.spearman(x[rows], y[rows]), clusters, n_resamples=how.n_resamples, seed=how.seed
-        )
+        drawn = resampled_spearman(x, y, clusters, n_resamples=how.n_resamples, seed=how.seed)
     why = "the length or RC is the same in all answers"
     return figures.drawn_estimate(slice, metric, value, drawn, clusters, n=len(x), n_total=n_total, why_none=why)
 

@@ -61,7 +61,7 @@ def _estimates(x: Floats, y: Floats, n_total: int, how: Sampling) -> list[Estima
     n = len(x)
     if n < MIN_MODELS:
         why = (
-            f"both benchmarks score {n} models in common, and at least {MIN_MODELS} are needed: of fewer, two equal "
+            f"models that both benchmarks score: {n}; at least {MIN_MODELS} are needed, for of fewer, two equal "
             "orders come about by chance in more than 5% of all cases"
         )
         return [figures.none("overall", name, why, n=n, n_total=n_total) for name in ("spearman", "p_value")]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import is_view
+from rationale_rm.analysis.answers import files_of, is_view
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.resample import numbered
 from rationale_rm.data import BadLine, DataError, read_rows
@@ -100,14 +100,14 @@ def _rates(slice: str, samples: Sequence[Labelled], rule: str, how: Sampling) ->
 
 def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
     """Reads labels: lines ``{id, model, classes, flaws}`` with ``pair_id`` (by default the part of id before ``#``) and
-    ``domain``, what ``analyze taxonomy`` wrote (``answer_id`` names the answer), or samples of an evaluation that hold
-    labels. Of several lines of this program's own output the last one of an answer counts.
+    ``domain``, what ``analyze taxonomy`` wrote (``answer_id`` names the answer), or samples of an evaluation (files or
+    run folders) that hold labels. Of several lines of this program's own output the last one of an answer counts.
 
     Raises `DataError` for a line that is neither, for an unknown label, and for a second line of an answer.
     """
     found: dict[tuple[str, str], Labelled] = {}
     places: dict[tuple[str, str], str] = {}
-    for row in read_rows([os.fspath(path) for path in paths]):
+    for row in read_rows(files_of(paths)):
         if isinstance(row, BadLine):
             raise DataError(row)
         value = row.value

@@ -7,7 +7,7 @@ the mean of a column of `resampled_sums` has the interval that the core gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -56,19 +56,37 @@ def resampled_sums(columns: Floats, clusters: Ints, *, n_resamples: int, seed: i
     return np.concatenate(found)
 
 
-def resampled(statistic: Callable[[Ints], float], clusters: Ints, *, n_resamples: int, seed: int) -> Floats:
-    """`statistic` of the row numbers of each resample of the clusters: (n_resamples,)."""
+def resampled_spearman(x: Floats, y: Floats, clusters: Ints, *, n_resamples: int, seed: int) -> Floats:
+    """Spearman's correlation of x and y, (n,) each, over the rows of each resample of the clusters: (n_resamples,).
+
+    As `rationale_rm.spearman` of the rows that are drawn, but they are not sorted again for each: how often each value
+    is drawn gives its mean rank. NaN where one of the two does not vary.
+    """
     _, place = np.unique(clusters, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    sizes = np.bincount(place)
-    starts = np.cumsum(sizes) - sizes
+    n_clusters = int(place.max()) + 1
+    (_, of_x), (_, of_y) = np.unique(x, return_inverse=True), np.unique(y, return_inverse=True)
     found = []
-    for block in draws(len(sizes), n_resamples, seed):
+    for block in draws(n_clusters, n_resamples, seed):
         for taken in block:
-            lengths = sizes[taken]
-            within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            found.append(statistic(order[np.repeat(starts[taken], lengths) + within]))
+            weights = np.bincount(taken, minlength=n_clusters)[place].astype(np.float64)
+            found.append(_weighted_correlation(_ranks(of_x, weights), _ranks(of_y, weights), weights))
     return np.array(found)
+
+
+def _ranks(value: Ints, weights: Floats) -> Floats:
+    """The mean rank of each row where rows stand there `weights` times; `value` numbers the values, rising."""
+    counts = np.bincount(value, weights=weights)
+    ranks: Floats = (np.cumsum(counts) - counts / 2)[value]
+    return ranks
+
+
+def _weighted_correlation(x: Floats, y: Floats, weights: Floats) -> float:
+    total = weights.sum()
+    x, y = x - (weights * x).sum() / total, y - (weights * y).sum() / total
+    of_x, of_y = weights * x, weights * y
+    spread = float((of_x * x).sum()) * float((of_y * y).sum())
+    # ranks are multiples of 1/2, so what varies varies by more than rounding
+    return float((of_x * y).sum()) / spread**0.5 if spread > 1e-6 else float("nan")
 
 
 def ratio_difference(sums: Floats) -> Any:

@@ -309,13 +309,14 @@ def rates(
     `classes` has one of EG, CG, GS for each reason of an answer, `flaws` a list of F1 to F7; null where the labeller
     gave none. Shares are over labelled reasons, for each model and domain.
     """
-    files = output.inputs_and_targets(inputs, {"--json": json_path})
+    output.inputs_and_targets(inputs, {"--json": json_path})
     how = analysis.Sampling(n_resamples, seed)
     with failing():
-        labels = analysis.read_labels(files)
+        labels = analysis.read_labels(inputs)
     if not labels:
         output.fail(f"no labels in {', '.join(inputs)}: lines with `classes` and `flaws` are expected")
-    finish(analysis.rates(labels, how, labeller=labeller, manifest=analysis.manifest(files, how)), json_path, quiet)
+    about = analysis.manifest(analysis.files_of(inputs), how)
+    finish(analysis.rates(labels, how, labeller=labeller, manifest=about), json_path, quiet)
 
 
 app.command(epilog=analyze_taxonomy.EPILOG)(analyze_taxonomy.taxonomy)

@@ -23,7 +23,9 @@ from rationale_rm.metrics import Settings
 InputsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="IN…", help="Folders of `eval` runs, or what `score` reads: output of `critique` and `match`."
+        metavar="IN…",
+        help="Folders of `eval` runs or of `train` runs (their samples), or what `score` reads: output of `critique` "
+        "and `match`.",
     ),
 ]
 ModelOption = Annotated[

@@ -23,19 +23,28 @@ _TEXT: Final = 60
 def tables(analysis: Analysis) -> str:
     """The figures of an analysis, by slice, what it lists, and its notes."""
     parts: list[Any] = [plain(f"{analysis.analysis}: {', '.join(analysis.subject)}", "bold"), _estimates(analysis)]
-    reasons = dict.fromkeys(
-        f"{one.slice}: {one.metric}: {one.unavailable}" for one in analysis.estimates if one.unavailable is not None
-    )
+    reasons = _reasons(analysis.estimates)
     listed = _LISTS.get(analysis.analysis)
     if listed is not None:
         parts += listed(analysis.points)
     if len(analysis.estimates) > MAX_ROWS:
         parts.append(plain(f"{len(analysis.estimates) - MAX_ROWS} more figures are in --json."))
     parts.append(plain("In brackets 95% intervals; n: with an answer / that should have one."))
-    parts += [plain(f"- {text}") for text in [*analysis.notes, *list(reasons)[:_LISTED]]]
+    parts += [plain(f"- {text}") for text in [*analysis.notes, *reasons[:_LISTED]]]
     if len(reasons) > _LISTED:
-        parts.append(plain(f"- … and {len(reasons) - _LISTED} more figures that there are none of; --json has them."))
+        parts.append(
+            plain(f"- … and {len(reasons) - _LISTED} more reasons for which there is no figure; --json has them.")
+        )
     return to_text(parts)
+
+
+def _reasons(estimates: Sequence[Estimate]) -> list[str]:
+    """Why figures are not there, each reason once for all of a slice."""
+    missing: dict[tuple[str, str], list[str]] = {}
+    for one in estimates:
+        if one.unavailable is not None:
+            missing.setdefault((one.slice, one.unavailable), []).append(one.metric)
+    return [f"{slice}: {', '.join(metrics)}: {why}" for (slice, why), metrics in missing.items()]
 
 
 def _estimates(analysis: Analysis) -> Table:
