@@ -64,7 +64,7 @@ def test_ids_are_pinned():
         "genrm_brief": "genrm_brief/1:cd9059ae",
         "metajudge": "metajudge/1:6e2fece9",
         "decomposition": "decomposition/1:ffe437fc",
-        "taxonomy": "taxonomy/1:d9bff7dd",
+        "taxonomy": "taxonomy/2:ffbb9ac8",
     }
 
 

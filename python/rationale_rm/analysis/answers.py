@@ -56,6 +56,7 @@ def read_answers(
     settings: Settings | None = None,
     label_scale: LabelScale | None = None,
     strict: bool = False,
+    need_references: bool = True,
     on_line: Callable[[int], None] | None = None,
 ) -> Answers:
     """Reads answers with their matches.
@@ -63,7 +64,8 @@ def read_answers(
     A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; a run folder of
     `train` gives the samples of its steps, each step a model ``RUN@STEP``; any other
     folder or file holds samples, or what ``rationale-rm score`` reads (the output of ``critique`` and ``match``),
-    which `settings` say how to score. `on_line` is called with the number of lines read so far.
+    which `settings` say how to score; without `need_references` pairs may lack human reasons. `on_line` is called with
+    the number of lines read so far.
 
     Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
     `FileNotFoundError` for a path that is not there.
@@ -107,6 +109,7 @@ def read_answers(
             rest,
             strict=strict,
             label_scale=label_scale,
+            need_references=need_references,
             on_line=None if on_line is None else lambda n: on_line(before + n),
         )
         n_lines += loaded.n_lines

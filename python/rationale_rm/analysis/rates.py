@@ -100,11 +100,12 @@ def _rates(slice: str, samples: Sequence[Labelled], rule: str, how: Sampling) ->
 
 def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
     """Reads labels: lines ``{id, model, classes, flaws}`` with ``pair_id`` (by default the part of id before ``#``) and
-    ``domain``, or samples of an evaluation (files or run folders) that hold labels.
+    ``domain``, what ``analyze taxonomy`` wrote (``answer_id`` names the answer), or samples of an evaluation (files or
+    run folders) that hold labels. Of several lines of this program's own output the last one of an answer counts.
 
     Raises `DataError` for a line that is neither, for an unknown label, and for a second line of an answer.
     """
-    found: list[Labelled] = []
+    found: dict[tuple[str, str], Labelled] = {}
     places: dict[tuple[str, str], str] = {}
     for row in read_rows(files_of(paths)):
         if isinstance(row, BadLine):
@@ -117,13 +118,13 @@ def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
         except ValueError as error:
             raise DataError(BadLine(row.file, row.line, str(error))) from None
         key, place = (one.model, one.id), f"{row.file}:{row.line}"
-        if key in places:
+        if key in places and "made_by" not in value:
             raise DataError(
                 BadLine(row.file, row.line, f"a second line for {one.id!r} of model {one.model!r}: see {places[key]}")
             )
         places[key] = place
-        found.append(one)
-    return found
+        found[key] = one
+    return list(found.values())
 
 
 def _labelled(value: Any) -> Labelled:
@@ -133,7 +134,10 @@ def _labelled(value: Any) -> Labelled:
     for name in ("id", "model"):
         if not isinstance(value.get(name), str) or not value[name]:
             raise ValueError(f"{name} is missing or no text")
-    for name, default in (("pair_id", value["id"].partition("#")[0]), ("domain", "unknown")):
+    answer_id = value.get("answer_id", value["id"])
+    if not isinstance(answer_id, str) or not answer_id:
+        raise ValueError("answer_id must be text")
+    for name, default in (("pair_id", answer_id.partition("#")[0]), ("domain", "unknown")):
         texts[name] = value.get(name, default)
         if not isinstance(texts[name], str):
             raise ValueError(f"{name} must be text")
@@ -145,7 +149,7 @@ def _labelled(value: Any) -> Labelled:
     if classes and flaws and len(classes) != len(flaws):
         raise ValueError(f"{len(classes)} classes and {len(flaws)} lists of flaws: both have one for each reason")
     given = tuple(None if names is None else tuple(names) for names in flaws)
-    return Labelled(value["id"], texts["pair_id"], value["model"], texts["domain"], tuple(classes), given)
+    return Labelled(answer_id, texts["pair_id"], value["model"], texts["domain"], tuple(classes), given)
 
 
 def _are_flaws(names: Any) -> bool:

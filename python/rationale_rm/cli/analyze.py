@@ -9,7 +9,7 @@ import typer
 from rationale_rm import analysis
 from rationale_rm.analysis.degeneration import TOLERANCE
 from rationale_rm.analysis.near_duplicates import SIMILAR
-from rationale_rm.cli import output
+from rationale_rm.cli import analyze_taxonomy, output
 from rationale_rm.cli.analyze_inputs import (
     InputsArgument,
     JsonOption,
@@ -317,3 +317,6 @@ def rates(
         output.fail(f"no labels in {', '.join(inputs)}: lines with `classes` and `flaws` are expected")
     about = analysis.manifest(analysis.files_of(inputs), how)
     finish(analysis.rates(labels, how, labeller=labeller, manifest=about), json_path, quiet)
+
+
+app.command(epilog=analyze_taxonomy.EPILOG)(analyze_taxonomy.taxonomy)

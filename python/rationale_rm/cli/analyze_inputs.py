@@ -80,6 +80,7 @@ def answers_of(
     label_scale: LabelScale | None,
     strict: bool,
     quiet: bool,
+    need_references: bool = True,
 ) -> Answers:
     """The answers in `paths` of these models; leaves the program where there are none."""
     progress = output.Progress(quiet)
@@ -90,7 +91,14 @@ def answers_of(
 
     with failing(progress):
         settings = Settings(top_k=top_k or None)
-        answers = read_answers(paths, settings=settings, label_scale=label_scale, strict=strict, on_line=on_line)
+        answers = read_answers(
+            paths,
+            settings=settings,
+            label_scale=label_scale,
+            strict=strict,
+            need_references=need_references,
+            on_line=on_line,
+        )
     output.report_bad_lines(answers.bad, answers.n_lines, quiet)
     if not answers.views:
         output.fail(

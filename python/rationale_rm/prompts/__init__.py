@@ -10,7 +10,7 @@ The wording is our own; the tasks are those of Wang et al., arXiv 2602.04649, Fi
 from rationale_rm.prompts.build import Annotator, Prompt, decomposition, genrm, genrm_brief, metajudge, taxonomy
 from rationale_rm.prompts.marks import new_key
 from rationale_rm.prompts.markup import neutralise
-from rationale_rm.prompts.regexes import genrm_regex, metajudge_regex
+from rationale_rm.prompts.regexes import genrm_regex, metajudge_regex, taxonomy_regex
 from rationale_rm.prompts.render import template_id
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "neutralise",
     "new_key",
     "taxonomy",
+    "taxonomy_regex",
     "template_id",
 ]

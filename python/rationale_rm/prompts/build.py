@@ -167,13 +167,15 @@ def taxonomy(
     *,
     key: bytes,
     call: str,
+    verdict: int | None = None,
     swapped: bool = False,
 ) -> Prompt:
     """Asks for the class of each reason (EG, CG, GS) and its flaws F1 to F7 (paper, Fig. 4 and 5).
 
-    The answer block has one line a reason, ``- S1: EG | none`` or ``- S2: GS | F1, F4``. `swapped` says that the
-    model saw response 2 as A; the responses are shown as the model saw them. Raises `RationaleError` without
-    reasons.
+    The answer block has one line a reason, ``- S1: EG | none`` or ``- S2: GS | F1, F4``. `verdict` (of `Verdict`, about
+    response 1 and 2) is what the reasons were given for: without it nobody can say which of them speak against it.
+    `swapped` says that the model saw response 2 as A; the responses are shown as the model saw them. Raises
+    `RationaleError` without reasons.
     """
     if not reasons:
         raise RationaleError("reasons is empty: there is nothing to label")
@@ -188,9 +190,17 @@ def taxonomy(
         render(
             "taxonomy/call.j2",
             reasons=[neutralise(reason) for reason in reasons],
+            said="" if verdict is None else _said(verdict, swapped),
             code=code(key, "taxonomy call", call, shared_code),
         ),
     )
+
+
+def _said(verdict: int, swapped: bool) -> str:
+    """A sentence that says which response the model preferred, as it called them."""
+    if verdict == 0:
+        return " The model preferred neither."
+    return f" The model preferred Response {'A' if (verdict > 0) != swapped else 'B'}."
 
 
 @lru_cache(maxsize=64)

@@ -22,6 +22,9 @@ longest lists that are usual, and compiled in 20 ms, where a bound in characters
 LINE_WIDTH: Final = 80
 """The longest line of bounded reasoning, its line feed included."""
 _MOST_STEPS: Final = 100
+_FLAWS: Final = "none|" + "|".join(
+    f"F{first}" + "".join(f"(, F{flaw})?" for flaw in range(first + 1, 8)) for first in range(1, 8)
+)
 _SCORES: Final = r"(0\.25|0\.5|0\.75|1)"
 # Printable ASCII but for "<", then all else but control characters and the halves of surrogate pairs: with a negated
 # class xgrammar would write the latter, which are no UTF-8. The characters stand for themselves, since not every
@@ -74,6 +77,19 @@ def genrm_regex(n_reasons: int, *, reasoning_chars: int | None = None, reason_ch
         rf"{_reasoning(reasoning_chars)}<RESULT_START>\nList of reasons:\n{lines}Final assessment result:\n{verdict}\n"
         r"<RESULT_END>"
     )
+
+
+@lru_cache(maxsize=256)
+def taxonomy_regex(n_reasons: int, *, reasoning_chars: int | None = None) -> str:
+    """What a labeller of reasons may answer: each of `n_reasons` reasons in order, with one class and flaws in rising
+    order or ``none``.
+
+    Reasoning before the block as in `metajudge_regex`. What matches is read as ``ok`` by
+    `rationale_rm.analysis.taxonomy.parse`.
+    """
+    _check(n_reasons=(n_reasons, 1))
+    lines = "".join(rf"- S{number}: (EG|CG|GS) \| ({_FLAWS})\n" for number in range(1, n_reasons + 1))
+    return rf"{_reasoning(reasoning_chars)}<RESULT_START>\n{lines}<RESULT_END>"
 
 
 def _reasoning(chars: int | None) -> str:

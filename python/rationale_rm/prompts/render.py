@@ -15,7 +15,7 @@ from rationale_rm.prompts.markup import REVISION
 if TYPE_CHECKING:
     from jinja2 import Template
 
-VERSIONS: Final[Mapping[str, int]] = {"genrm": 1, "genrm_brief": 1, "metajudge": 1, "decomposition": 1, "taxonomy": 1}
+VERSIONS: Final[Mapping[str, int]] = {"genrm": 1, "genrm_brief": 1, "metajudge": 1, "decomposition": 1, "taxonomy": 2}
 """Prompt → version for people; the hash behind it in `template_id` tells versions apart for caches."""
 
 _PATHS: Final = (
