@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output
 from rationale_rm.cli.eval import choices, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings
+from rationale_rm.critique import MAX_TOKENS, N_REASONS
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import (
     Answers,
@@ -101,7 +101,7 @@ def command(benchmark: Benchmark) -> Callable[..., None]:
             answers,
             files=files,
             recorded=None if spec is not None else running.local(recorded),
-            sampling=None if spec is None else settings,
+            sampling=running.sampling(spec, settings),
             name=name,
             n_resamples=n_resamples,
             seed=seed,
@@ -118,7 +118,7 @@ def evaluate(
     *,
     files: Sequence[str],
     recorded: Sequence[str] | None,
-    sampling: CritiqueSettings | None,
+    sampling: Mapping[str, Any] | None,
     name: str | None,
     n_resamples: int,
     seed: int,
@@ -142,7 +142,7 @@ def evaluate(
             items=items,
             n_pairs=len(answers.pairs),
             model=model,
-            sampling=None if sampling is None else sampling.to_dict(),
+            sampling=sampling,
             n_resamples=n_resamples,
             seed=seed,
             rules=sorted({one.rule for one in found if one.rule}),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output
 from rationale_rm.cli.eval import choices, judging, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS, CritiqueSettings
+from rationale_rm.critique import MAX_TOKENS, N_REASONS
 from rationale_rm.data import LabelScale
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import estimates, manifest, rationale
@@ -124,7 +124,7 @@ def rationale_command(
         files=files,
         data=data,
         recorded=None if spec is not None else running.local(recorded),
-        sampling=None if spec is None else settings,
+        sampling=running.sampling(spec, settings),
         name=name,
     )
     running.finish(out, outcome, how, against, live=spec is not None)
@@ -137,7 +137,7 @@ def _outcome(
     files: Sequence[str],
     data: Sequence[str] | None,
     recorded: Sequence[str] | None,
-    sampling: CritiqueSettings | None,
+    sampling: Mapping[str, Any] | None,
     name: str | None,
 ) -> running.Outcome:
     items = rationale.score(answers, below=below)
@@ -152,7 +152,7 @@ def _outcome(
             items=items,
             n_pairs=len(answers.pairs),
             model=model,
-            sampling=None if sampling is None else sampling.to_dict(),
+            sampling=sampling,
             n_resamples=scoring.n_resamples,
             seed=scoring.seed,
             world=[path for path in data or () if _WORLD.fullmatch(path)],

@@ -89,6 +89,13 @@ def called(spec: Spec, name: str | None) -> str:
     return own
 
 
+def sampling(spec: Spec | None, settings: CritiqueSettings) -> dict[str, Any] | None:
+    """How the answers were drawn, for the manifest; a checkpoint goes by the digest of its files as well. None for
+    recorded outputs.
+    """
+    return None if spec is None else {"asked": f"{spec.kind}:{model_of(spec)}", **settings.to_dict()}
+
+
 def make_folder(run: str) -> None:
     """Makes the folder of a run; leaves the program where it cannot be."""
     try:

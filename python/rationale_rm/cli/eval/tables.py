@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Final
 
 from rich.text import Text
@@ -53,9 +54,12 @@ def run_comparison(found: RunComparison, headline: Sequence[str]) -> Iterator[An
     """One row a slice and figure."""
     headings = ["slice", "figure", "difference", "95% interval", "p", "McNemar", "items"]
     table = empty_table(f"{safe(found.a, 40)} minus {safe(found.b, 40)}, {found.eval}", headings, left=2)
-    for one in found.differences:
-        name = f"{one.rule}/{one.metric}"
-        if headline and name not in headline:
+    slices = list(dict.fromkeys(one.slice for one in found.differences))
+    named = {(one.slice, f"{one.rule}/{one.metric}"): one for one in found.differences}
+    names = headline or list(dict.fromkeys(name for _, name in named))
+    for slice_name, name in product(slices, names):
+        one = named.get((slice_name, name))
+        if one is None:
             continue
         test = "" if one.p_mcnemar is None else f"{one.only_a}:{one.only_b}, p {p_value(one.p_mcnemar)}"
         table.add_row(
