@@ -131,6 +131,23 @@ def test_samples_of_a_training_run_are_answers_of_its_steps(tmp_path):
     assert reasons_known(unjudged)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": "x"}, "no sample as `rationale-rm train` writes them"),
+        ({"matches": [{"reference": 0}]}, "no sample as `rationale-rm train` writes them"),
+        ({"matches": [{"reference": 0, "reason": 7, "score": 1.0}]}, "matches must be lists of"),
+        ({"reasons": 3}, "no sample as `rationale-rm train` writes them"),
+        ({"id": None}, "id must be text"),
+    ],
+)
+def test_training_samples_that_cannot_be_used_are_bad_lines(tmp_path, change, message):
+    answers = read_answers([write(tmp_path / "rows.jsonl", trained(), trained(id="40/0/2") | change)])
+    assert len(answers.views) == 1
+    assert message in answers.bad[0].reason
+    assert answers.bad[0].line == 2
+
+
 def test_runs_and_lines_mix(tmp_path):
     run = run_folder(tmp_path / "run", view(0, model="n"))
     lines = write(tmp_path / "matches.jsonl", *judged_lines(n=2))

@@ -178,8 +178,15 @@ def is_view(value: Any) -> bool:
 def _view(file: str, line: int, value: Any) -> SampleView | BadLine:
     if not isinstance(value, dict):
         return BadLine(file, line, "a sample of an evaluation is expected: a JSON object")
+    if is_train_sample(value):
+        try:
+            view = view_of(file, value)
+        except (TypeError, ValueError, KeyError) as error:
+            return BadLine(file, line, f"no sample as `rationale-rm train` writes them: {error!r}")
+        wrong = next(_faults(view), None)
+        return view if wrong is None else BadLine(file, line, wrong)
     try:
-        view = view_of(file, value) if is_train_sample(value) else SampleView.from_dict(value)
+        view = SampleView.from_dict(value)
     except SchemaError as error:
         return BadLine(file, line, f"{error}; samples are written by `rationale-rm eval`")
     wrong = next(_faults(view), None)
