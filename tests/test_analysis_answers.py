@@ -169,6 +169,7 @@ def test_two_answers_of_one_name_are_refused(tmp_path):
         ({"pair_id": 3}, "pair_id must be text"),
         ({"rc": 1.5}, "rc must be a number from 0 to 1"),
         ({"rc": "x"}, "rc must be a number from 0 to 1"),
+        ({"right": 1}, "right must be true, false or null"),
         ({"right": "yes"}, "right must be true, false or null"),
         ({"matches": [[0, 9, 0.5]]}, "matches must be lists of a reference"),
         ({"matches": [[0, 0]]}, "matches must be lists of a reference"),
