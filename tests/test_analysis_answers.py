@@ -11,6 +11,7 @@ from rationale_rm.analysis import read_answers
 from rationale_rm.analysis.answers import manifest, reasons_known
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.ranks import adds_up
+from rationale_rm.analysis.train_samples import view_of
 from rationale_rm.data import DataError, read_pairs
 from rationale_rm.documents import SampleView
 from rationale_rm.metrics import Settings, evaluate
@@ -129,6 +130,10 @@ def test_samples_of_a_training_run_are_answers_of_its_steps(tmp_path):
     assert (unjudged.rc, unjudged.right) == (None, False)
     assert answers.of("hybrid@000080")[0].right is None
     assert reasons_known(unjudged)
+
+
+def test_an_outcome_that_is_not_known_is_neither_right_nor_wrong(tmp_path):
+    assert view_of(str(tmp_path / "samples" / "x.parquet"), trained(outcome=float("nan"))).right is None
 
 
 @pytest.mark.parametrize(
