@@ -69,8 +69,9 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS) $(DEEPSPEED_RE
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
 	@touch $@
 
-demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes)
+demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes); ends with build/demo/report.html
 	@$(MODELS_BIN)/python examples/train_demo.py --fresh
+	@$(BIN)/rationale-rm report build/demo/outcome-only build/demo/hybrid --title "make demo" --out build/demo/report.html
 
 experiment: setup-models ## Three seeds under each reward (about 50 minutes); writes docs/experiments/degeneration.json
 	@$(MODELS_BIN)/python examples/degeneration.py

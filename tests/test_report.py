@@ -302,3 +302,24 @@ def test_recorded_runs_are_compared_item_by_item(tmp_path, data_folder):
     assert "GPT-4/CoT less LLaMA2/CoT" in page
     assert f"+{number(one.value)}" in page
     assert "Parse failures" in page
+
+
+def test_analyses_of_the_package_are_drawn(tmp_path):
+    """From `analyze rates` and `analyze ranks` to the page: whatever they call their figures is found."""
+    views = [view for view in reports.samples("m", 60) if view.reasons]
+    folder = reports.write_eval(tmp_path / "run", "m", views)
+    rates, ranks = str(tmp_path / "rates.json"), str(tmp_path / "ranks.json")
+    for command in (
+        ["analyze", "rates", str(folder / "samples.jsonl"), "--json", rates],
+        ["analyze", "ranks", str(folder), "--json", ranks],
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["report", rates, ranks, "-o", str(tmp_path / "report.html")])
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "report.html").read_text("utf-8")
+    reasons = [label for view in views for label in view.classes]
+    share = reasons.count("EG") / len(reasons)
+    assert f"m, evidence-grounded: {number(share)}" in page
+    assert "F4 single-sided praise" in page
+    assert re.search(r'aria-label="m, rank 1: \.\d{3} \(\.\d{3} to \.\d{3}\)"', page)

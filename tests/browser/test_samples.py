@@ -137,6 +137,18 @@ def test_lines_join_the_matched_reasons(open_report, full, views):
         assert tags == [label, *flaws]
 
 
+def test_searched_words_are_marked_in_the_sample(open_report, full, views):
+    view = next(view for view in views["hybrid"] if "loops" in (view.text or ""))
+    page = open_report(full, route(q="LOOPS", sample=f"hybrid/{view.id}"))
+    page.wait_for_function("CSS.highlights.get('found')?.size > 0")
+    marked = page.evaluate("[...CSS.highlights.get('found')].map((range) => range.toString())")
+    texts = [*(one["content"] for one in view.context), view.response1, view.response2, view.text]
+    assert set(marked) == {"loops"}
+    assert len(marked) == sum(text.count("loops") for text in (*texts, *view.references, *view.reasons))
+    page.fill("input[name=q]", "")
+    page.wait_for_function("CSS.highlights.get('found').size === 0")
+
+
 def test_only_rows_in_sight_are_elements(open_report, full):
     page = open_report(full, route())
     assert page.locator(".row").count() < 40

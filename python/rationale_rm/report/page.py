@@ -20,8 +20,8 @@ from rationale_rm.report.text import shown
 FOLDER: Final = Path(__file__).parent
 STYLES: Final = ("base.css", "figures.css", "browser.css", "sample.css", "print.css")
 SCRIPTS: Final = (
-    "dom.js", "text.js", "store.js", "filters.js", "search.js", "route.js", "list.js", "matches.js", "sample.js",
-    "figures.js", "keys.js", "main.js",
+    "dom.js", "text.js", "store.js", "filters.js", "search.js", "route.js", "list.js", "matches.js", "highlight.js",
+    "sample.js", "figures.js", "keys.js", "main.js",
 )  # fmt: skip
 """In this order: what a file uses of another stands in an earlier one."""
 

@@ -76,9 +76,13 @@ function showChosen() {
     article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, told));
     return;
   }
-  if (article.dataset.row === String(row)) return;
+  if (article.dataset.row === String(row)) {
+    highlight(article, state.q);
+    return;
+  }
   article.dataset.row = String(row);
-  showSample(store, row, (other) => `#${routeOf({ ...state, sample: store.key(other) })}`, back);
+  const address = (other) => `#${routeOf({ ...state, sample: store.key(other) })}`;
+  showSample(store, row, address, back).then(() => highlight(article, state.q));
 }
 
 function go(changes, step) {
