@@ -94,8 +94,11 @@ class Reading:
         return [token for token in self.tokens if token.lower in known and token.quotation < 0]
 
     def kind(self, kind: str) -> int:
-        """How many of its words outside quotations are of a kind."""
-        return sum(kind in token.kinds and token.quotation < 0 for token in self.tokens)
+        """How many of its words outside quotations are of a kind. "A's query" is no word of relevance."""
+        counted = (
+            token for token in self.tokens if token.quotation < 0 and not (kind == "relevant" and token.is_owned)
+        )
+        return sum(kind in token.kinds for token in counted)
 
 
 def read(reason: str, *, swapped: bool) -> Reading:

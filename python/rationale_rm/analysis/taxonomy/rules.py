@@ -114,7 +114,7 @@ def generic_flaw(kinds: Mapping[str, int]) -> set[str]:
     """F1, F2 or F3 of a generic reason: the kind of word that it rests on."""
     if kinds["correct"]:
         return {"F2"}
-    if kinds["style"] and kinds["style"] >= kinds["praise"] and kinds["style"] >= kinds["relevant"]:
+    if kinds["style"] and kinds["style"] >= kinds["praise"] and kinds["style"] > kinds["relevant"]:
         return {"F1"}
     return {"F3"} if kinds["relevant"] and kinds["relevant"] >= kinds["praise"] else set()
 
