@@ -217,13 +217,13 @@ def test_four_models_are_too_few():
     assert "both benchmarks score: 4; at least 5 are needed" in found.unavailable
 
 
-def result(folder, model, value, **changes):
+def result(folder, name, value, **changes):
     estimates = (
         Estimate(metric="rc", value=value, n=9, n_total=9),
         Estimate(metric="oa", value=0.5, n=9, n_total=9),
         Estimate(slice="code", metric="rc", value=0.25, n=9, n_total=9),
     )
-    found = EvalResult(eval="rationale", model=model, manifest={}, estimates=estimates, statuses={"ok": 9})
+    found = EvalResult(eval="rationale", model=name, manifest={}, estimates=estimates, statuses={"ok": 9})
     folder.mkdir(parents=True)
     (folder / "result.json").write_text(json.dumps(found.to_dict() | changes), "utf-8")
 
@@ -267,6 +267,18 @@ def test_a_figure_that_is_not_there_or_not_the_only_one_is_refused(tmp_path):
         read_scoreboard([tmp_path / "a"])
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_scoreboard([tmp_path / "nowhere"])
+    for name, changes in (
+        ("c", {"model": 3}),
+        ("d", {"estimates": 5}),
+        ("e", {"estimates": [1]}),
+        ("f", {"estimates": [Estimate(metric="rc", value="high", n=1, n_total=1).to_dict()]}),
+    ):
+        result(tmp_path / name, "m1", 0.5, **changes)
+        with pytest.raises(DataError, match=r"result\.json"):
+            read_scoreboard([tmp_path / name], "rc")
+    (tmp_path / "f" / "result.json").write_bytes(b"\xff{")
+    with pytest.raises(DataError, match="not JSON"):
+        read_scoreboard([tmp_path / "f"], "rc")
     result(tmp_path / "b", "m1", 0.5, schema_version=99)
     with pytest.raises(DataError, match="upgrade rationale-rm"):
         read_scoreboard([tmp_path / "b"], "rc")

@@ -11,6 +11,7 @@ from rationale_rm.analysis import read_answers
 from rationale_rm.analysis.answers import manifest, reasons_known
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.ranks import adds_up
+from rationale_rm.analysis.train_samples import view_of
 from rationale_rm.data import DataError, read_pairs
 from rationale_rm.documents import SampleView
 from rationale_rm.metrics import Settings, evaluate
@@ -131,6 +132,27 @@ def test_samples_of_a_training_run_are_answers_of_its_steps(tmp_path):
     assert reasons_known(unjudged)
 
 
+def test_an_outcome_that_is_not_known_is_neither_right_nor_wrong(tmp_path):
+    assert view_of(str(tmp_path / "samples" / "x.parquet"), trained(outcome=float("nan"))).right is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": "x"}, "no sample as `rationale-rm train` writes them"),
+        ({"matches": [{"reference": 0}]}, "no sample as `rationale-rm train` writes them"),
+        ({"matches": [{"reference": 0, "reason": 7, "score": 1.0}]}, "matches must be lists of"),
+        ({"reasons": 3}, "no sample as `rationale-rm train` writes them"),
+        ({"id": None}, "id must be text"),
+    ],
+)
+def test_training_samples_that_cannot_be_used_are_bad_lines(tmp_path, change, message):
+    answers = read_answers([write(tmp_path / "rows.jsonl", trained(), trained(id="40/0/2") | change)])
+    assert len(answers.views) == 1
+    assert message in answers.bad[0].reason
+    assert answers.bad[0].line == 2
+
+
 def test_runs_and_lines_mix(tmp_path):
     run = run_folder(tmp_path / "run", view(0, model="n"))
     lines = write(tmp_path / "matches.jsonl", *judged_lines(n=2))
@@ -152,6 +174,7 @@ def test_two_answers_of_one_name_are_refused(tmp_path):
         ({"pair_id": 3}, "pair_id must be text"),
         ({"rc": 1.5}, "rc must be a number from 0 to 1"),
         ({"rc": "x"}, "rc must be a number from 0 to 1"),
+        ({"right": 1}, "right must be true, false or null"),
         ({"right": "yes"}, "right must be true, false or null"),
         ({"matches": [[0, 9, 0.5]]}, "matches must be lists of a reference"),
         ({"matches": [[0, 0]]}, "matches must be lists of a reference"),

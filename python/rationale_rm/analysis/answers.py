@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,13 @@ import numpy as np
 from rationale_rm import _core as core
 from rationale_rm.analysis.figures import Sampling, unique
 from rationale_rm.analysis.resample import Ints, numbered
-from rationale_rm.analysis.train_samples import is_train_sample, sample_files, view_of
+from rationale_rm.analysis.samples import is_sample, sample_of
+from rationale_rm.analysis.train_samples import sample_files
 from rationale_rm.analysis.views import n_missing, of_pairs
 from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, expand, read_pairs, read_rows
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
 from rationale_rm.metrics import Settings
-from rationale_rm.types import SchemaError
 
-_VIEW_FIELDS = frozenset(("schema_version", "id", "pair_id", "model", "domain", "status", "context"))
 NOT_ANSWERED = "not_answered"
 NO_REASONS = "no_reasons"
 
@@ -93,7 +92,7 @@ def read_answers(
         n_lines += 1
         if on_line is not None:
             on_line(n_lines)
-        found = item if isinstance(item, BadLine) else _view(item.file, item.line, item.value)
+        found = item if isinstance(item, BadLine) else sample_of(item.file, item.line, item.value)
         if isinstance(found, BadLine):
             if strict:
                 raise DataError(found)
@@ -170,58 +169,7 @@ def _holds_samples(file: str) -> bool:
     if os.path.basename(file) == SAMPLES_FILE:
         return True
     first = next(iter(read_rows([file])), None)
-    return isinstance(first, Row) and (is_view(first.value) or is_train_sample(first.value))
-
-
-def is_view(value: Any) -> bool:
-    """Whether a decoded line is a sample of an evaluation."""
-    return isinstance(value, dict) and value.keys() >= _VIEW_FIELDS and "human-checklist" not in value
-
-
-def _view(file: str, line: int, value: Any) -> SampleView | BadLine:
-    if not isinstance(value, dict):
-        return BadLine(file, line, "a sample of an evaluation is expected: a JSON object")
-    try:
-        view = view_of(file, value) if is_train_sample(value) else SampleView.from_dict(value)
-    except SchemaError as error:
-        return BadLine(file, line, f"{error}; samples are written by `rationale-rm eval`")
-    wrong = next(_faults(view), None)
-    return view if wrong is None else BadLine(file, line, wrong)
-
-
-def _faults(view: SampleView) -> Iterator[str]:
-    """What a later stage could not bear."""
-    for name in ("id", "pair_id", "model", "domain", "status"):
-        if not isinstance(getattr(view, name), str):
-            yield f"{name} must be text"
-    for name in ("references", "reasons"):
-        value = getattr(view, name)
-        if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
-            yield f"{name} must be a list of texts"
-    for name in ("rc", "ap"):
-        value = getattr(view, name)
-        if value is not None and (
-            not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1
-        ):
-            yield f"{name} must be a number from 0 to 1, or null"
-    if view.right not in (True, False, None):
-        yield "right must be true, false or null"
-    if not isinstance(view.matches, tuple) or not all(_is_entry(entry, view) for entry in view.matches):
-        yield "matches must be lists of a reference, a reason (both from 0 and in their lists) and a score from 0 to 1"
-
-
-def _is_entry(entry: Any, view: SampleView) -> bool:
-    if not isinstance(entry, tuple) or len(entry) != 3:
-        return False
-    reference, reason, score = entry
-    return (
-        type(reference) is int
-        and type(reason) is int
-        and 0 <= reference < len(view.references)
-        and 0 <= reason < len(view.reasons)
-        and isinstance(score, (int, float))
-        and 0 <= score <= 1
-    )
+    return isinstance(first, Row) and is_sample(first.value)
 
 
 def _judges_of_runs(samples: Sequence[str]) -> list[str]:

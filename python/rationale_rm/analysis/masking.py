@@ -56,18 +56,14 @@ def _quotes_masked(text: str) -> str:
     text = text.replace("\x00", " ")
     parts = []
     start = place = 0
-    never_closed: set[str] = set()
     while place < len(text):
         closing = _QUOTES.get(text[place])
-        if closing is not None and closing not in never_closed:
-            end = text.find(closing, place + 1)
-            if end < 0:
-                never_closed.add(closing)
-            else:
-                parts += [text[start:place], " \x00 "]
-                start = place = end + 1
-                continue
-        place += 1
+        end = -1 if closing is None else text.find(closing, place + 1)
+        if end < 0:
+            place += 1
+        else:
+            parts += [text[start:place], " \x00 "]
+            start = place = end + 1
     return "".join([*parts, text[start:]])
 
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import files_of, is_view
+from rationale_rm.analysis.answers import files_of
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.resample import numbered
+from rationale_rm.analysis.samples import is_view
 from rationale_rm.data import BadLine, DataError, read_rows
 from rationale_rm.documents import Analysis, Estimate, SampleView
 

@@ -111,6 +111,8 @@ def _of_result(file: str, figure: str | None) -> tuple[str, _Rows]:
     except (SchemaError, AttributeError) as error:
         raise DataError(BadLine(file, 0, f"{error}; the result of a `rationale-rm eval` run is expected")) from None
     estimate = _estimate(result, figure, file)
+    if not isinstance(result.model, str) or not isinstance(estimate.value, (int, float, type(None))):
+        raise DataError(BadLine(file, 0, "model must be text and the value a number or null"))
     name = "/".join(part for part in (result.eval, estimate.rule, estimate.slice, estimate.metric) if part)
     value: float | str = (estimate.unavailable or "no value") if estimate.value is None else float(estimate.value)
     return name, [(result.model, value, 0)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -73,11 +72,7 @@ def _cells(
     """The judge's scores of each answer, and those that are matched; nothing where it is not ``ok``."""
     found: list[tuple[tuple[Entry, ...], tuple[Entry, ...]]] = [((), ())] * len(pairs)
     rows = [row for row, status in enumerate(statuses) if status == "ok"]
-    seen = []
-    for row in rows:
-        judge = pairs[row].models[answers[row].model].judge
-        shown = None if judge is None else judge.top_k
-        seen.append(replace(answers[row], reasons=(answers[row].reasons or ())[:shown]))
+    seen = [answers[row] for row in rows]
     by_id = {pair.id: pair for pair in pairs}
     results = read_judge(match_requests(by_id, seen), by_id)
     batch = match_cells(
