@@ -152,6 +152,9 @@ bench: setup setup-models setup-browser $(INTEGRATIONS)/ray/.installed ## Measur
 tournaments: setup ## What tournaments keep of a round-robin's ranking (1 minute); writes docs/experiments/tournaments.json
 	@$(BIN)/python -m benches.tournaments
 
+reason-labels: setup ## Agreement of the rule-based labeller with tests/reasons (HALF=dev or held_out); writes docs/experiments/reason_labels.json
+	@$(BIN)/python -m benches.reason_labels --half $(or $(HALF),dev)
+
 soak: setup ## Judge 100,000 requests in one process and follow its memory (2 minutes)
 	@$(BIN)/python -m benches.judge_client --soak 100000
 

@@ -4,7 +4,8 @@
 
 writes docs/experiments/reason_labels.json, where each half has its own part. The rules were made on ``dev``; the figure
 that says what to expect of them is that of ``held_out``. With ``--pairs OUT`` it writes the reasons in the form that
-``rationale-rm analyze taxonomy`` reads, and with ``--labels LABELS`` it measures what that wrote, by whatever labeller.
+``rationale-rm analyze taxonomy`` reads, with ``--labels LABELS`` it measures what that wrote, by whatever labeller, and
+with ``--table`` it prints the rows of docs/taxonomy.md from the JSON.
 """
 
 from __future__ import annotations
@@ -71,6 +72,19 @@ def pair(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def table(held: dict[str, Any]) -> list[str]:
+    """The kappas of both halves as rows of a Markdown table, from what the JSON holds."""
+    found = {(half, one["slice"]): one for half in held for one in held[half]["estimates"] if one["metric"] == "kappa"}
+    rows = ["| | development | held out |", "|---|---|---|"]
+    for name in dict.fromkeys(name for _, name in found):
+        cells = []
+        for half in ("dev", "held_out"):
+            one = found.get((half, name))
+            cells.append("" if one is None else f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]")
+        rows.append(f"| {'EG, CG, GS together' if name == 'class' else name} | {' | '.join(cells)} |")
+    return rows
+
+
 def measure(half: str, labels: str | None) -> Analysis:
     """The agreement with one half, as an analysis; the manifest has the speed."""
     answers = load(half)
@@ -103,7 +117,11 @@ def main() -> None:
         "--labels", metavar="LABELS", help="labels of `analyze taxonomy` to measure; nothing is written"
     )
     parser.add_argument("--pairs", metavar="OUT", help="only write the reasons as pairs")
+    parser.add_argument("--table", action="store_true", help="only print the table of docs/taxonomy.md")
     chosen = parser.parse_args()
+    if chosen.table:
+        print("\n".join(table(json.loads(OUT.read_text("utf-8")))))
+        return
     if chosen.pairs:
         lines = [json.dumps(pair(answer)) + "\n" for answer in load(chosen.half)]
         Path(chosen.pairs).write_text("".join(lines), "utf-8")

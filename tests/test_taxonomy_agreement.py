@@ -1,5 +1,8 @@
 """Cohen's kappa, precision and recall, against counts by hand and a second computation."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +11,9 @@ from rationale_rm.analysis import Sampling
 from rationale_rm.analysis.taxonomy import Labels
 from rationale_rm.analysis.taxonomy.agreement import agreement, kappa
 
+from benches import reason_labels
+
+DOCS = Path(__file__).parent.parent / "docs"
 HOW = Sampling(n_resamples=200, seed=1)
 
 
@@ -86,3 +92,20 @@ def test_intervals_draw_clusters():
 def test_lengths_have_to_agree():
     with pytest.raises(ValueError, match="all three"):
         agreement([Labels("EG", ())], [], np.arange(1), HOW)
+
+
+def test_the_page_has_the_measured_figures():
+    held = json.loads((DOCS / "experiments" / "reason_labels.json").read_text("utf-8"))
+    page = (DOCS / "taxonomy.md").read_text("utf-8")
+    assert "\n".join(reason_labels.table(held)) in page
+
+
+def test_the_measured_figures_are_those_of_the_rules():
+    """That nobody changes a rule and keeps the figures."""
+    held = json.loads((DOCS / "experiments" / "reason_labels.json").read_text("utf-8"))
+    found = reason_labels.measure("dev", None).to_dict()
+    assert [(one["slice"], one["metric"]) for one in held["dev"]["estimates"]] == [
+        (one["slice"], one["metric"]) for one in found["estimates"]
+    ]
+    for was, now in zip(held["dev"]["estimates"], found["estimates"], strict=True):
+        assert now["value"] == pytest.approx(was["value"])

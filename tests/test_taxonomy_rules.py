@@ -181,6 +181,7 @@ WORDS = (
 TEXTS = st.text(max_size=60) | st.lists(st.sampled_from([*WORDS.split("|"), "x" * 90]), max_size=25).map(" ".join)
 
 
+@settings(deadline=None)
 @given(
     reasons=st.lists(TEXTS, max_size=4),
     first=TEXTS,
@@ -196,6 +197,7 @@ def test_any_text_has_labels_of_the_manual(reasons, first, second, said, verdict
         assert labels.flaws == tuple(name for name in FLAWS if name in labels.flaws)
 
 
+@settings(deadline=None)
 @given(reasons=st.lists(TEXTS, max_size=4), first=TEXTS, second=TEXTS, verdict=st.sampled_from([None, *range(-2, 3)]))
 def test_a_swapped_pair_has_the_labels_of_the_pair_as_it_was_shown(reasons, first, second, verdict):
     shown = label(CONTEXT, first, second, verdict, reasons)
@@ -210,7 +212,7 @@ def test_labels_do_not_depend_on_the_other_reasons(reasons):
     assert label(CONTEXT, FIRST, SECOND, 1, reasons) == [one(reason) for reason in reasons]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(reason=TEXTS, more=TEXTS)
 def test_of_a_long_reason_the_beginning_counts(reason, more):
     start = (reason + " word" * MAX_CHARACTERS)[:MAX_CHARACTERS]

@@ -6,9 +6,10 @@ import threading
 
 import pytest
 import transformers
+from rationale_rm.analysis.taxonomy import parse
 from rationale_rm.engine import EngineError, HfEngine, Sampling, VllmEngine
 from rationale_rm.judge import Caller, EngineClient, Limits, MetaJudge
-from rationale_rm.prompts import metajudge_regex
+from rationale_rm.prompts import metajudge_regex, taxonomy_regex
 from rationale_rm.types import MatchRequest, MetaJudgeStatus
 
 from benches import judging_inputs, tiny_model
@@ -106,6 +107,17 @@ def test_the_constraint_holds(vllm):
         assert answer.finish_reason == "stop"
     assert len({answer.text for answer in answers[:32]}) > 20, "bounded, not fixed"
     assert all(answer.completion_tokens <= 8 for answer in answers[32:])
+
+
+def test_labels_of_reasons_keep_to_their_form(vllm):
+    sampling = [
+        Sampling(max_tokens=400, temperature=1.0, seed=seed, regex=taxonomy_regex(5, reasoning_chars=60))
+        for seed in range(16)
+    ]
+    answers = vllm.generate([PROMPTS[seed % 3] for seed in range(16)], sampling)
+    read = [parse(answer.text, 5) for answer in answers]
+    assert {one.status.name for one in read} == {"OK"}
+    assert len({labels for one in read for labels in one.labels}) > 10, "a random model uses all of it"
 
 
 def test_a_metajudge_in_this_process(vllm):

@@ -16,7 +16,7 @@ class Evidence:
     """Counts for one reason."""
 
     quoted: int
-    """Quotations that are in one of the texts."""
+    """Quotations that are in one of the texts, and asides in parentheses that are."""
     quoted_from: frozenset[int]
     """The responses that a quotation is from, and from no other text."""
     misquoted: int
@@ -52,6 +52,7 @@ def evidence(reading: Reading, sources: Sources) -> Evidence:
         quoted += bool(places)
         quoted_from |= places if len(places) == 1 and CONTEXT not in places else frozenset()
         misquoted += _misquoted(quotation, places)
+    quoted += sum(bool(sources.quoted(aside)) for aside in reading.asides)
     counts = dict.fromkeys(("own", "in_responses", "in_one", "in_context", "nowhere"), 0)
     denied_there: set[int] = set()
     surface_asked = 0

@@ -26,6 +26,7 @@ MAX_PIECES: Final = 8
 _QUOTATION = re.compile(
     r'`([^`\n]{1,400})`|"([^"\n]{1,400})"|“([^”\n]{1,400})”|«([^»\n]{1,400})»|„([^“”"\n]{1,400})[“”"]|「([^」\n]{1,400})」'
 )
+_ASIDE = re.compile(r"\(([^()\n]{3,400})\)")
 _PIECES = re.compile(r"\.\.\.|…| / ")
 
 
@@ -77,6 +78,8 @@ class Reading:
     compared: frozenset[int]
     """The responses that it names only as what another one is compared with (than B)."""
     quotations: tuple[Quotation, ...]
+    asides: tuple[str, ...]
+    """What stands in parentheses, of two words and more, as `uniform` makes it: it may quote, and may not."""
     numbers: frozenset[str]
     stated: Mapping[int, frozenset[str]]
     """By response: the numbers of two digits and more that the reason says it states."""
@@ -94,8 +97,11 @@ class Reading:
         return [token for token in self.tokens if token.lower in known and token.quotation < 0]
 
     def kind(self, kind: str) -> int:
-        """How many of its words outside quotations are of a kind."""
-        return sum(kind in token.kinds and token.quotation < 0 for token in self.tokens)
+        """How many of its words outside quotations are of a kind. "A's query" is no word of relevance."""
+        counted = (
+            token for token in self.tokens if token.quotation < 0 and not (kind == "relevant" and token.is_owned)
+        )
+        return sum(kind in token.kinds for token in counted)
 
 
 def read(reason: str, *, swapped: bool) -> Reading:
@@ -130,6 +136,7 @@ def read(reason: str, *, swapped: bool) -> Reading:
         focus=focus(named),
         compared=frozenset(one.side for one in named) - {one.side for one in named if not one.compared},
         quotations=quotations,
+        asides=_asides(text),
         numbers=numbers(text, found, taken),
         stated=_stated(text, found, sides, taken),
         counts=_counts(text, found, taken),
@@ -159,6 +166,11 @@ def _quotations(
         side = next(iter(before)) if len(before) == 1 else 0
         quotations.append(Quotation(pieces, side, match.group(1) is not None, len(held.split()), denied[place]))
     return tuple(quotations), inside
+
+
+def _asides(text: str) -> tuple[str, ...]:
+    held = [uniform(match.group(1)).strip(" .,;:!?") for match in _ASIDE.finditer(text)]
+    return tuple(aside for aside in held if " " in aside)[:MAX_QUOTATIONS]
 
 
 def _stated(

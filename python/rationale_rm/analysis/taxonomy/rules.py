@@ -107,14 +107,26 @@ def is_unfalsifiable(reading: Reading, found: Evidence) -> bool:
     if reading.has("unsure"):
         return True
     ineffable, minds, guesses = (len(reading.words(name)) for name in ("ineffable", "minds", "guesses"))
-    return not found.in_responses and (ineffable > 0 or minds >= 2 or (minds >= 1 and guesses >= 1))
+    certain = ineffable > 0 or minds >= 2 or (minds >= 1 and guesses >= 1) or _has_a_mind(reading)
+    return not found.in_responses and certain
+
+
+def _has_a_mind(reading: Reading) -> bool:
+    """Whether a response is the one that believes, hopes or cares."""
+    inward = vocabulary().lists["inward"]
+    near = 0
+    for token in reading.tokens:
+        near = _PREDICATE if token.is_name else near - 1
+        if near > 0 and token.lower in inward:
+            return True
+    return False
 
 
 def generic_flaw(kinds: Mapping[str, int]) -> set[str]:
     """F1, F2 or F3 of a generic reason: the kind of word that it rests on."""
     if kinds["correct"]:
         return {"F2"}
-    if kinds["style"] and kinds["style"] >= kinds["praise"] and kinds["style"] >= kinds["relevant"]:
+    if kinds["style"] and kinds["style"] >= kinds["praise"] and kinds["style"] > kinds["relevant"]:
         return {"F1"}
     return {"F3"} if kinds["relevant"] and kinds["relevant"] >= kinds["praise"] else set()
 
