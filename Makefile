@@ -69,9 +69,14 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS) $(DEEPSPEED_RE
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
 	@touch $@
 
-demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward (7 to 12 minutes); ends with build/demo/report.html
+demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward, and report on both (8 to 13 minutes)
 	@$(MODELS_BIN)/python examples/train_demo.py --fresh
-	@$(BIN)/rationale-rm report build/demo/outcome-only build/demo/hybrid --title "make demo" --out build/demo/report.html
+	@rm -rf build/demo/eval-*
+	@for run in outcome-only hybrid; do \
+		$(MODELS_BIN)/python -m rationale_rm eval rationale build/demo/eval-$$run --data world:test:200 --judge oracle --name $$run \
+			--model hf:build/demo/$$run/checkpoints/last/model --prompt brief --n-reasons 0 --max-tokens 112 --no-cache --quiet; \
+	done
+	@$(BIN)/rationale-rm report build/demo/outcome-only build/demo/hybrid build/demo/eval-* --title "make demo" --out build/demo/report.html
 
 experiment: setup-models ## Three seeds under each reward (about 50 minutes); writes docs/experiments/degeneration.json
 	@$(MODELS_BIN)/python examples/degeneration.py

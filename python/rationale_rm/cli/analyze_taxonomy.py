@@ -134,6 +134,8 @@ def taxonomy(
             labelled = _labelled(items, read_labels([out]))
             about = manifest(answers.files, sampling, made_by=made_by, labels=out)
             document = rates(labelled, sampling, labeller=made_by["labeller"], manifest=about)
+            if spec is None:
+                document = replace(document, notes=(*document.notes, rules.NOTE))
         finish(document, how.summary, how.quiet, answers.bad)
 
 
