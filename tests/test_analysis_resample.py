@@ -6,7 +6,8 @@ import rationale_rm
 from hypothesis import given
 from hypothesis import strategies as st
 from rationale_rm.analysis.differences import STUDENT, over_seeds
-from rationale_rm.analysis.resample import draws, interval, ratio_difference, resampled_spearman, resampled_sums
+from rationale_rm.analysis.resample import interval, ratio_difference, resampled_spearman, resampled_sums
+from rationale_rm.metrics.draws import draws
 from scipy import stats
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -34,7 +35,7 @@ def test_the_mean_of_sums_has_the_interval_of_the_core(seed, n, n_clusters):
 
 def test_blocks_of_many_units_continue_one_stream(monkeypatch):
     whole = np.concatenate(list(draws(7, 50, 3)))
-    monkeypatch.setattr("rationale_rm.analysis.resample._CELLS", 20)
+    monkeypatch.setattr("rationale_rm.metrics.draws._CELLS", 20)
     assert np.array_equal(np.concatenate(list(draws(7, 50, 3))), whole)
 
 

@@ -11,9 +11,10 @@ from rationale_rm import _core as core
 from rationale_rm.analysis import figures
 from rationale_rm.analysis.answers import manifest
 from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.resample import Floats, draws
+from rationale_rm.analysis.resample import Floats
 from rationale_rm.analysis.scoreboards import Scoreboard
 from rationale_rm.documents import Analysis, Estimate
+from rationale_rm.metrics.draws import draws
 
 MIN_MODELS: Final = 5
 """Of fewer, two equal orders come about by chance in over 5% of all cases, two-sided: 2 of 4! orders."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rationale_rm._core import RationaleError
 from rationale_rm.data import LabelScale, read_pairs
 from rationale_rm.metrics import Policy, critiques
-from rationale_rm.types import Critique, Pair
+from rationale_rm.types import Critique, GenrmStatus, Pair
 
 ORDERS: Final = (False, True)
 """Response 1 shown first, and response 2."""
@@ -39,6 +39,22 @@ class Answers:
     def of(self, pair: Pair) -> list[Critique | None]:
         """The answers to a pair, one for each of `orders`."""
         return [self.found.get((pair.id, swapped)) for swapped in self.orders]
+
+
+def recorded_answer(
+    pair: Pair, swapped: bool, verdict: int | None, status: GenrmStatus, text: str | None = None
+) -> Critique:
+    """An answer of upstream's files; `verdict` is about response 1 and 2, whichever was shown first."""
+    return Critique(
+        id=f"{pair.id}#swapped" if swapped else pair.id,
+        pair_id=pair.id,
+        model="recorded",
+        reasons=(),
+        verdict=verdict,
+        status=status,
+        text=text,
+        swapped=swapped,
+    )
 
 
 def answered(answer: Critique | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rationale_rm import _core as core
 from rationale_rm.data import Row
-from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, right
+from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.files import choice_of, given, item_digest, name_of, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
@@ -88,7 +88,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         places, texts, parsed.verdict.tolist(), parsed.status.tolist(), strict=True
     ):
         level = None if status else (-verdict if swapped else verdict)
-        found[pair.id, swapped] = _critique(pair, swapped, level, GenrmStatus(status), text)
+        found[pair.id, swapped] = recorded_answer(pair, swapped, level, GenrmStatus(status), text)
         shown = None if status else (verdict > 0) - (verdict < 0)
         differing += shown != decision
     notes = []
@@ -118,22 +118,9 @@ def _games(row: Row) -> list[Any]:
 def _decision(row: Row, pair: Pair, swapped: bool, decision: Any, text: Any) -> Critique:
     said = text if isinstance(text, str) else None
     if decision is None:
-        return _critique(pair, swapped, None, GenrmStatus.NO_VERDICT, said)
+        return recorded_answer(pair, swapped, None, GenrmStatus.NO_VERDICT, said)
     side = choice_of(row, "decision", decision, _DECISIONS)
-    return _critique(pair, swapped, -side if swapped else side, GenrmStatus.OK, said)
-
-
-def _critique(pair: Pair, swapped: bool, verdict: int | None, status: GenrmStatus, text: str | None) -> Critique:
-    return Critique(
-        id=f"{pair.id}#swapped" if swapped else pair.id,
-        pair_id=pair.id,
-        model="recorded",
-        reasons=(),
-        verdict=verdict,
-        status=status,
-        text=text,
-        swapped=swapped,
-    )
+    return recorded_answer(pair, swapped, -side if swapped else side, GenrmStatus.OK, said)
 
 
 def score(answers: Answers) -> list[ScoredItem]:

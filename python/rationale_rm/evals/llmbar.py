@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rationale_rm import _core as core
 from rationale_rm.data import Row
-from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, right
+from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.files import choice_of, given, item_digest, refuse, text_of, unique
 from rationale_rm.evals.table import ScoredItem
@@ -90,7 +90,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         asked, texts, parsed.verdict.tolist(), parsed.status.tolist(), strict=True
     ):
         level = None if status else (-verdict if swapped else verdict)
-        found[pair.id, swapped] = _critique(pair, swapped, level, GenrmStatus(status), text)
+        found[pair.id, swapped] = recorded_answer(pair, swapped, level, GenrmStatus(status), text)
     known = {pair.id for pair in wanted}
     return Answers(
         pairs=tuple(wanted),
@@ -128,25 +128,12 @@ def _rated(row: Row, pair: Pair, swapped: bool, last: Mapping[str, Any]) -> Crit
     try:
         first, second = (float(text) for text in texts)
     except ValueError:
-        return _critique(pair, swapped, None, GenrmStatus.NO_VERDICT, shown)
+        return recorded_answer(pair, swapped, None, GenrmStatus.NO_VERDICT, shown)
     if first == second:
-        return _critique(pair, swapped, 1 if swapped else -1, GenrmStatus.OK, shown)
+        return recorded_answer(pair, swapped, 1 if swapped else -1, GenrmStatus.OK, shown)
     if first > second or first < second:
-        return _critique(pair, swapped, 1 if first > second else -1, GenrmStatus.OK, shown)
-    return _critique(pair, swapped, None, GenrmStatus.NO_VERDICT, shown)  # NaN
-
-
-def _critique(pair: Pair, swapped: bool, verdict: int | None, status: GenrmStatus, text: str) -> Critique:
-    return Critique(
-        id=f"{pair.id}#swapped" if swapped else pair.id,
-        pair_id=pair.id,
-        model="recorded",
-        reasons=(),
-        verdict=verdict,
-        status=status,
-        text=text,
-        swapped=swapped,
-    )
+        return recorded_answer(pair, swapped, 1 if first > second else -1, GenrmStatus.OK, shown)
+    return recorded_answer(pair, swapped, None, GenrmStatus.NO_VERDICT, shown)  # NaN
 
 
 def _contradictions(found: Mapping[Place, Critique], winners: Mapping[Place, int]) -> list[str]:
