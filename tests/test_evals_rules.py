@@ -187,7 +187,9 @@ def test_llmbar_ratings_and_subsets(tmp_path):
 
 
 def test_our_own_records_join_by_id(tmp_path):
-    pairs = [pair("p1"), pair("p2"), pair("p3")]
+    texts = record()
+    asked = {"context": tuple(texts["context"]), "response1": texts["response1"], "response2": texts["response2"]}
+    pairs = [pair(name, **asked) for name in ("p1", "p2", "p3")]
     lines = [
         critiqued(record(id="p1"), "A>B"),
         critiqued(record(id="p1"), "B>A", swapped=True),

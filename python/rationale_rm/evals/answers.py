@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rationale_rm._core import RationaleError
 from rationale_rm.data import LabelScale, read_pairs
+from rationale_rm.evals.files import same_texts
 from rationale_rm.metrics import Policy, critiques
 from rationale_rm.types import Critique, GenrmStatus, Pair
 
@@ -130,7 +131,8 @@ def read_ours(
     """Answers that `critique`, `match` or an earlier run of `eval` wrote, or any of the public schema.
 
     `model` names one of several. Without `pairs`, what is asked about is read from the records; else answers to other
-    pairs are passed over. Of several samples the first counts. Raises `RationaleError` where there is nothing to read.
+    pairs are passed over. Of several samples the first counts. Raises `RationaleError` where there is nothing to read,
+    and where an answer is about other texts than the pair of its id.
     """
     loaded = read_pairs(files, label_scale=label_scale, need_references=False)
     notes = [f"{len(loaded.bad)} lines of the recorded answers were left out; {loaded.bad[0]}"] if loaded.bad else []
@@ -157,6 +159,8 @@ def read_ours(
         extra = {key: value for key, value in pair.extra.items() if key not in _OF_RUNS and not key.endswith("-status")}
         items.setdefault(pair.source_id, replace(pair, id=pair.source_id, pair_id=None, models={}, extra=extra))
     wanted = tuple(items.values() if pairs is None else pairs)
+    if pairs is not None:
+        same_texts(pairs, loaded.pairs)
     known = {pair.id for pair in wanted}
     apart = {place[0] for place in found} - known
     if apart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from rationale_rm._core import RationaleError
@@ -95,9 +95,50 @@ def item_digest(pair: Pair) -> str | None:
     """What is asked, in short; None where the texts are not there."""
     if not pair.response1 and not pair.response2:
         return None
-    context = pair.context if isinstance(pair.context, str) else [dict(message) for message in pair.context]
-    content = [context, pair.response1, pair.response2, pair.label, list(pair.references)]
+    content = [_messages(pair), pair.response1, pair.response2, pair.label, list(pair.references)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def same_texts(asked: Sequence[Pair], recorded: Iterable[Pair]) -> None:
+    """Makes sure that recorded answers, joined to the data by id, are about the texts and labels that the data hold.
+
+    What one side lacks (texts, a label, human reasons) is not compared. Raises `RationaleError` that names the item.
+    """
+    known = {pair.id: pair for pair in asked}
+    for pair in recorded:
+        ours = known.get(pair.source_id)
+        differs = None if ours is None else _difference(ours, pair)
+        if ours is not None and differs is not None:
+            raise RationaleError(
+                f"{_place(pair)}: the recorded answer to {ours.id} is about {differs} other than in {_place(ours)}: "
+                "answers are joined to the data by id, so give the data that were answered, in their order"
+            )
+
+
+def _difference(a: Pair, b: Pair) -> str | None:
+    """What two pairs of one id differ in, among what both hold."""
+    if item_digest(a) is not None and item_digest(b) is not None:
+        if _messages(a) != _messages(b):
+            return "a prompt"
+        if (a.response1, a.response2) != (b.response1, b.response2):
+            return "responses"
+        if a.references and b.references and a.references != b.references:
+            return "human reasons"
+    if a.label is not None and b.label is not None and _side(a.label) != _side(b.label):  # one side may know how much
+        return "a label"
+    return None
+
+
+def _side(label: int) -> int:
+    return (label > 0) - (label < 0)
+
+
+def _messages(pair: Pair) -> object:
+    return pair.context if isinstance(pair.context, str) else [dict(message) for message in pair.context]
+
+
+def _place(pair: Pair) -> str:
+    return "the data" if pair.file is None else f"{pair.file}:{pair.line}"
 
 
 def _sha256(file: str) -> str:

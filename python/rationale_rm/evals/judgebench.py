@@ -14,7 +14,7 @@ from rationale_rm import _core as core
 from rationale_rm.data import Row
 from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import choice_of, given, item_digest, name_of, refuse, text_of, unique
+from rationale_rm.evals.files import choice_of, given, item_digest, name_of, refuse, same_texts, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Critique, GenrmStatus, Pair
 
@@ -59,6 +59,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     """
     judged = items(records)
     wanted = judged if pairs is None else list(pairs)
+    same_texts(wanted, judged)
     n_games = {len(_games(row)) for row in records}
     orders = ORDERS if max(n_games) == len(ORDERS) else (False,)
     texts: list[str] = []

@@ -16,7 +16,7 @@ from rationale_rm import _core as core
 from rationale_rm.data import Row
 from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import choice_of, given, item_digest, refuse, text_of, unique
+from rationale_rm.evals.files import choice_of, given, item_digest, refuse, same_texts, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Critique, GenrmStatus, Pair
 
@@ -69,6 +69,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     """
     judged = items(records)
     wanted = judged if pairs is None else list(pairs)
+    same_texts(wanted, judged)
     texts: list[str] = []
     asked: list[tuple[Pair, bool]] = []
     found: dict[Place, Critique] = {}

@@ -22,7 +22,7 @@ from rationale_rm._core import NO_VERDICT, RationaleError
 from rationale_rm.critique import critique_id
 from rationale_rm.documents import SampleView
 from rationale_rm.evals.answers import READABLE, about_orders
-from rationale_rm.evals.files import item_digest
+from rationale_rm.evals.files import item_digest, same_texts
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.evals.views import NOT_ANSWERED, sample_view
 from rationale_rm.judge.answers import match_results
@@ -65,7 +65,8 @@ def judged(
 ) -> Judged:
     """The answers that `records` hold of a model, and of `pairs` (by default the records' own) those without.
 
-    Raises `RationaleError` where there is no model, or several and none is named.
+    Raises `RationaleError` where there is no model, or several and none is named, and where an answer is about other
+    texts than the pair of its id.
     """
     names = sorted({name for pair in records for name in pair.models})
     if model is None and len(names) != 1:
@@ -74,6 +75,8 @@ def judged(
     sources: dict[str, Pair] = {}
     for pair in records if pairs is None else pairs:
         sources.setdefault(pair.source_id, replace(pair, id=pair.source_id, pair_id=None, models={}))
+    if pairs is not None:
+        same_texts(tuple(sources.values()), records)
     held = sorted(
         (pair for pair in records if name in pair.models and pair.source_id in sources),
         key=lambda pair: (pair.source_id, pair.models[name].swapped, pair.models[name].sample, pair.id),

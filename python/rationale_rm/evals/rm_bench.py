@@ -25,7 +25,7 @@ from rationale_rm.data import Row
 from rationale_rm.data.faults import kind, short
 from rationale_rm.evals.answers import Answers, about_orders, malformed, mean, mean_of_known, of_readable, right
 from rationale_rm.evals.benchmark import Benchmark
-from rationale_rm.evals.files import checked, given, item_digest, name_of, refuse, text_of, unique
+from rationale_rm.evals.files import checked, given, item_digest, name_of, refuse, same_texts, text_of, unique
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.types import Pair
 
@@ -100,11 +100,14 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         refuse(records[0], f"pairwise results stand in three files, one a rotation, in order; there are {len(files)}")
     tables: dict[str, Table] = {}
     shown: dict[str, Pair] = {}
+    seen: set[tuple[str, str]] = set()
     for row in records:
         prompt = _prompt(row) if given(row.value, "chosen", "rejected", "prompt") else _bare(row)
-        if scalar and prompt.id in shown:
-            refuse(row, f"the prompt {prompt.id} has scores already")
-        shown.setdefault(prompt.id, prompt)
+        where = "" if scalar else row.file  # pairwise results of one prompt stand once in each file
+        if (prompt.id, where) in seen:
+            refuse(row, f"the prompt {prompt.id} has {'scores' if scalar else 'results of this rotation'} already")
+        seen.add((prompt.id, where))
+        same_texts(_pairs_of(shown.setdefault(prompt.id, prompt)), _pairs_of(prompt))
         table = tables.setdefault(prompt.id, [[None] * 3 for _ in STYLES])
         if scalar:
             chosen, rejected = (_numbers(row, name) for name in ("score_chosen", "score_rejected"))
@@ -118,6 +121,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
                     refuse(row, f"result holds {value:g}: expected what the right response won, 0 to 1")
                 table[k][(k + rotation) % 3] = None if math.isnan(value) else value
     wanted = pairs if pairs is not None else [pair for prompt in shown.values() for pair in _pairs_of(prompt)]
+    same_texts(wanted, [pair for prompt in shown.values() for pair in _pairs_of(prompt)])
     notes = ["recorded scores hold no answers: parse failures and order figures are not there"]
     if rule == "pairwise":
         notes.append("pairwise results count as recorded: a tie may stand as 0.5, and one order a pair was drawn")
