@@ -55,8 +55,8 @@ def test_joint_and_spurious_by_hand(tmp_path):
     got = {metric: found["", OVERALL, metric] for metric in ("oa", "rc", "joint", "spurious", "spurious_below")}
     assert (got["oa"].value, got["oa"].n) == (pytest.approx(4 / 7), 7)
     assert (got["rc"].value, got["rc"].n) == (pytest.approx((1 + 0 + 0.125 + 1 + 1) / 5), 5)
-    # A wrong or malformed verdict is 0 whatever its reasons, judged or not; the unjudged right one is missing.
-    assert (got["joint"].value, got["joint"].n, got["joint"].n_total) == (pytest.approx(1.125 / 6), 6, 7)
+    # A wrong or malformed verdict is 0 whatever its reasons; where the judge failed, right and wrong are missing alike.
+    assert (got["joint"].value, got["joint"].n, got["joint"].n_total) == (pytest.approx(1.125 / 5), 5, 7)
     assert (got["spurious"].value, got["spurious"].n, got["spurious"].n_total) == (pytest.approx(1 / 3), 3, 4)
     assert got["spurious_below"].value == pytest.approx(2 / 3)
     assert got["spurious"].pessimistic is None
@@ -119,6 +119,9 @@ def test_without_labels_and_without_a_judge(tmp_path):
     found, judged = table(read_pairs([str(write(tmp_path / "p.jsonl", *lines))]))
     assert found["", OVERALL, "rc"].value is None
     assert ("", OVERALL, "oa") not in found
+    assert ("", OVERALL, "joint") not in table(read_pairs([str(write(tmp_path / "p.jsonl", critiqued(pair(id="a"))))]))[
+        0
+    ]
     notes = " ".join(rationale.notes(judged))
     assert "no judge was asked" in notes
     assert "human label" in notes

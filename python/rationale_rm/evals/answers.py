@@ -147,7 +147,7 @@ def read_ours(
     found: dict[Place, Critique] = {}
     for pair in loaded.pairs:
         if pair.extra.get("error") is not None and not pair.models:
-            swapped = "swapped" in pair.id[len(pair.source_id) :]
+            swapped = shown_swapped(pair)
             found[pair.source_id, swapped] = _failed(pair, name, swapped)
     for answer in critiques(loaded.pairs, name, policy=policy):
         source = sources[answer.pair_id].source_id
@@ -169,6 +169,11 @@ def read_ours(
     if not kept:
         raise RationaleError(f"none of the answers in {', '.join(files)} is about a pair of the data (joined by id)")
     return Answers(pairs=wanted, found=kept, model=name, notes=tuple(notes))
+
+
+def shown_swapped(pair: Pair) -> bool:
+    """Whether the record of a failed call, which holds no answer that would say so, was of the swapped order."""
+    return "swapped" in pair.id[len(pair.source_id) :]
 
 
 def _failed(pair: Pair, model: str, swapped: bool) -> Critique:

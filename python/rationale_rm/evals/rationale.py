@@ -21,7 +21,7 @@ from rationale_rm import metrics
 from rationale_rm._core import NO_VERDICT, RationaleError
 from rationale_rm.critique import critique_id
 from rationale_rm.documents import SampleView
-from rationale_rm.evals.answers import READABLE, about_orders
+from rationale_rm.evals.answers import READABLE, about_orders, shown_swapped
 from rationale_rm.evals.files import item_digest, same_texts
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.evals.views import NOT_ANSWERED, sample_view
@@ -37,6 +37,7 @@ WHERE: Final = (
 BELOW: Final = 0.25
 """Default threshold of ``spurious_below``: a single reason that only touches on one of a few human ones."""
 HEADLINE: Final = ("/oa", "/rc", "/joint", "/spurious", "/spurious_below", "/f1", "/ap", "/soft_ap")
+NOT_JUDGED: Final = "not_judged"
 _RATIONALE: Final = ("rc", "precision", "f1", "ap", "soft_ap")
 
 
@@ -61,10 +62,15 @@ class Judged:
 
 
 def judged(
-    records: Sequence[Pair], model: str | None, settings: metrics.Settings, pairs: Sequence[Pair] | None = None
+    records: Sequence[Pair],
+    model: str | None,
+    settings: metrics.Settings,
+    pairs: Sequence[Pair] | None = None,
+    orders: Sequence[bool] | None = None,
 ) -> Judged:
     """The answers that `records` hold of a model, and of `pairs` (by default the records' own) those without.
 
+    `orders` are those that were asked; None takes the orders of which the records hold an answer or a failed call.
     Raises `RationaleError` where there is no model, or several and none is named, and where an answer is about other
     texts than the pair of its id.
     """
@@ -83,8 +89,10 @@ def judged(
     )
     if not held:
         raise RationaleError(f"no answer of {name} to any of {len(sources)} pairs")
-    orders = sorted({pair.models[name].swapped for pair in held})
-    errors = {pair.id: str(pair.extra["error"]) for pair in records if pair.extra.get("error") and not pair.models}
+    failed = [pair for pair in records if pair.extra.get("error") and not pair.models and pair.source_id in sources]
+    errors = {pair.id: str(pair.extra["error"]) for pair in failed}
+    if orders is None:
+        orders = sorted({pair.models[name].swapped for pair in held} | {shown_swapped(pair) for pair in failed})
     return Judged(tuple(sources.values()), tuple(held), name, tuple(orders), settings, errors)
 
 
@@ -93,6 +101,7 @@ def score(answers: Judged, *, below: float = BELOW) -> list[ScoredItem]:
     rows = metrics.score_rows(answers.records, answers.model, answers.settings)
     outcome = rows.outcome(exact=answers.settings.exact).tolist()
     columns = {name: rows.matched.columns[name].tolist() for name in _RATIONALE}
+    not_due = _not_due(answers, outcome, rows.matched.status)
     items = []
     for row, record in enumerate(answers.records):
         label = rows.label[row] != NO_VERDICT
@@ -100,27 +109,47 @@ def score(answers: Judged, *, below: float = BELOW) -> list[ScoredItem]:
             outcome[row] if label else None,
             {name: columns[name][row] for name in _RATIONALE},
             below,
+            None if not_due is None else not_due[row],
         )
         known = rows.answer_status[row] != UNKNOWN
         values["/malformed"] = float(rows.answer_status[row] != "ok") if known else None
         if label and rows.answer_status[row] == "ok":
             values[READABLE] = values["/oa"]
         items.append(_item(record, record.id, values))
+    labelled = ("/oa",) if not_due is None else ("/oa", "/joint")
     for pair, swapped in answers.missing():
         none: dict[str, float | None] = dict.fromkeys(
-            ["/malformed", *(f"/{name}" for name in _RATIONALE), *(("/oa", "/joint") if pair.label is not None else ())]
+            ["/malformed", *(f"/{name}" for name in _RATIONALE), *(labelled if pair.label is not None else ())]
         )
         items.append(_item(pair, critique_id(pair.id, swapped, 0), none))
     return items + _orders(answers)
 
 
-def _values(outcome: float | None, rationale: Mapping[str, float], below: float) -> dict[str, float | None]:
-    """The figures of one answer; `outcome` is None without a label, and NaN where nothing is known of the verdict."""
+def _not_due(answers: Judged, outcome: Sequence[float], status: Sequence[str]) -> list[bool] | None:
+    """Which answers no judge had to see: wrong ones, where the judge saw no wrong answer because a gate left them out.
+    None where no judge was asked at all.
+    """
+    asked = [record.models[answers.model].judge is not None for record in answers.records]
+    if not any(asked):
+        return None
+    gated = not any(seen and right == 0 for seen, right in zip(asked, outcome, strict=True))
+    return [gated and name == NOT_JUDGED for name in status]
+
+
+def _values(
+    outcome: float | None, rationale: Mapping[str, float], below: float, not_due: bool | None
+) -> dict[str, float | None]:
+    """The figures of one answer; `outcome` is None without a label, and NaN where nothing is known of the verdict.
+
+    ``joint`` is missing wherever a judge was due and gave no scores, under a wrong verdict too: were these 0, the
+    answers that a failing judge leaves would be wrong more often than all are. `not_due` None: no judge, no joint.
+    """
     values: dict[str, float | None] = {f"/{name}": _known(value) for name, value in rationale.items()}
     if outcome is None:
         return values
     values["/oa"] = _known(outcome)
-    values["/joint"] = 0.0 if outcome == 0 else _known(outcome * rationale["rc"])
+    if not_due is not None:
+        values["/joint"] = 0.0 if outcome == 0 and not_due else _known(outcome * rationale["rc"])
     if outcome == 1:
         rc = rationale["rc"]
         values["/spurious"] = None if np.isnan(rc) else float(rc == 0)

@@ -13,7 +13,8 @@ from rationale_rm.cli.eval import running
 from rationale_rm.cli.match import items_to_match, match_all, wanted_matches
 from rationale_rm.data import LabelScale, Loaded, read_pairs
 from rationale_rm.evals import rationale
-from rationale_rm.evals.runs import MATCHES_FILE
+from rationale_rm.evals.files import fingerprint
+from rationale_rm.evals.runs import ANSWERS_FILE, MATCHES_FILE
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import MetaJudge
 from rationale_rm.judge.spec import model_of
@@ -60,6 +61,8 @@ def judged(
     running.make_folder(out)
     path = os.path.join(out, MATCHES_FILE)
     made_by: dict[str, Any] = {"command": f"eval {rationale.NAME}", "top_k": top_k}
+    if sources != [os.path.join(out, ANSWERS_FILE)]:  # the judge's answers in a folder are about one set of answers
+        made_by["recorded"] = [one["sha256"] for one in fingerprint(sources)]
     wanted = wanted_matches(items)
     if judge == ORACLE:
         match_all(OracleJudge(), items, asking.Run(path, {**made_by, "judge": ORACLE}, how, wanted), loaded)

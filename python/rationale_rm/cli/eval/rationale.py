@@ -17,6 +17,7 @@ from rationale_rm.critique import MAX_TOKENS, N_REASONS
 from rationale_rm.data import LabelScale
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import estimates, manifest, rationale
+from rationale_rm.evals.answers import ORDERS
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
 from rationale_rm.metrics import Settings
@@ -115,7 +116,7 @@ def rationale_command(
         loaded = judging.judged(loaded, pairs, called, judge, out, top_k or None, seed, how, sources, label_scale)
     scoring = Settings(top_k=top_k or None, threshold=threshold, seed=seed, n_resamples=n_resamples)
     try:
-        answers = rationale.judged(loaded.pairs, called, scoring, pairs)
+        answers = rationale.judged(loaded.pairs, called, scoring, pairs, None if spec is None else ORDERS)
     except RationaleError as error:
         running.refuse(error)
     outcome = _outcome(
