@@ -53,8 +53,20 @@ def test_strata_weigh_alike_in_differences():
     a, b = run([1.0] + [0.0] * 9, slices=slices), run([0.0] * 10, slices=slices, path="b")
     found = {one.slice: one for one in compare(a, b, strata={"overall": ("chat", "math")}, n_resamples=100).differences}
     assert found["overall"].value == pytest.approx(0.5)
+    assert (found["overall"].low, found["overall"].high, found["overall"].p_value) == (None, None, None)
+    assert found["overall"].unavailable == "no interval: chat has a single cluster of items"
     assert found["chat"].value == 1.0
     assert found["math"].value == 0.0
+
+
+def test_intervals_of_differences_stay_where_differences_can_be():
+    """Two items in each of two strata: no draw of them gives a difference above 1 or below 0."""
+    slices = ["chat", "chat", "math", "math"]
+    a, b = run([1.0, 0.0, 1.0, 1.0], slices=slices), run([0.0] * 4, slices=slices, path="b")
+    found = {one.slice: one for one in compare(a, b, strata={"overall": ("chat", "math")}, n_resamples=500).differences}
+    overall = found["overall"]
+    assert (overall.value, overall.unavailable) == (0.75, None)
+    assert 0.5 <= overall.low < overall.high == 1.0
 
 
 def test_other_evaluations_and_other_data_are_refused():

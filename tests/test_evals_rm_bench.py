@@ -67,6 +67,18 @@ def test_domains_and_overall_equal_the_oracle(tmp_path_factory, drawn):
         assert found["scores", "safety-refuse", "hard"].value == pytest.approx(slow_oracle(subset)["hard"])
 
 
+def test_overall_of_few_prompts_has_an_interval_within_bounds_or_none(tmp_path):
+    right, wrong = ([1, 1, 1], [0, 0, 0]), ([0, 0, 0], [1, 1, 1])
+    prompts = [("chat", 0, *right), ("chat", 1, *wrong), ("math", 0, *wrong), ("math", 1, *wrong)]
+    found = figures(BENCHMARK, rm_bench.read_recorded(scored_file(tmp_path / "s.json", prompts), None), n_resamples=500)
+    overall = found["scores", "overall", "accuracy"]
+    assert (overall.value, overall.low, overall.high) == (0.25, 0.0, 0.5)  # chat is 0, .5 or 1, math 0
+    found = figures(BENCHMARK, rm_bench.read_recorded(scored_file(tmp_path / "s.json", prompts[:3]), None))
+    overall = found["scores", "overall", "accuracy"]
+    assert (overall.value, overall.low, overall.high) == (0.25, None, None)
+    assert overall.unavailable == "no interval: math has a single cluster of items"
+
+
 def test_overall_does_not_weigh_domains_by_size(tmp_path):
     right, wrong = ([1, 1, 1], [0, 0, 0]), ([0, 0, 0], [1, 1, 1])
     prompts = [("chat", 0, *right), *(("math", number, *wrong) for number in range(9))]

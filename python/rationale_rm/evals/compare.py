@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from rationale_rm.evals.figures import (
     linear,
     numbers,
     why_no_interval,
+    within,
 )
 from rationale_rm.evals.runs import EvalRun
 from rationale_rm.evals.table import names_of, slices_of
@@ -101,7 +102,8 @@ def compare(
     found = []
     for slice_name in slices_of(mine):
         members = [row for row, item in enumerate(mine) if slice_name in item.all_slices]
-        of = groups([mine[row] for row in members], (strata or {}).get(slice_name))
+        parts = (strata or {}).get(slice_name)
+        of = groups([mine[row] for row in members], parts)
         for name in names_of(mine):
             places = [
                 place for place, row in enumerate(members) if name in mine[row].values and name in theirs[row].values
@@ -109,7 +111,9 @@ def compare(
             if places:
                 kept = [members[place] for place in places]
                 values = column(mine, kept, name), column(theirs, kept, name)
-                found.append(_difference(name, slice_name, values, clusters[kept], of[places], n_resamples, seed))
+                found.append(
+                    _difference(name, slice_name, values, clusters[kept], of[places], parts or (), n_resamples, seed)
+                )
     return RunComparison(
         eval=a.result.eval,
         a=a.result.model,
@@ -139,6 +143,7 @@ def _difference(
     values: tuple[Floats, Floats],
     clusters: Integers,
     strata: Integers,
+    parts: Sequence[str],
     n_resamples: int,
     seed: int,
 ) -> Difference:
@@ -162,20 +167,22 @@ def _difference(
         n_resamples=n_resamples,
         seed=seed,
     )
+    why = why_no_interval(clusters[known], strata[known], parts)
+    low, high = (None, None) if why else within(a - b, strata[known], paired.low, paired.high)
     test = core.mcnemar(a == 1, b == 1) if _is_binary(a) and _is_binary(b) else None
     return Difference(
         rule=rule,
         slice=slice_name,
         metric=metric,
         value=paired.difference,
-        low=finite(paired.low),
-        high=finite(paired.high),
-        p_value=finite(paired.p_value),
+        low=low,
+        high=high,
+        p_value=None if why else finite(paired.p_value),
         n=n,
         only_a=None if test is None else test.only_a,
         only_b=None if test is None else test.only_b,
         p_mcnemar=None if test is None else finite(test.p_exact),
-        unavailable=why_no_interval(clusters[known]),
+        unavailable=why,
     )
 
 

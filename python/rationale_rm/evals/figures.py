@@ -38,7 +38,8 @@ def estimates(
     found = []
     for slice_name in order_of_slices:
         members = [row for row, item in enumerate(items) if slice_name in item.all_slices]
-        of = groups([items[row] for row in members], (strata or {}).get(slice_name))
+        parts = (strata or {}).get(slice_name)
+        of = groups([items[row] for row in members], parts)
         for name in order_of_names:
             rows = [place for place, row in enumerate(members) if name in items[row].values]
             if not rows:
@@ -51,6 +52,7 @@ def estimates(
                     values,
                     clusters[[members[place] for place in rows]],
                     of[rows],
+                    parts or (),
                     n_resamples,
                     seed,
                 )
@@ -86,6 +88,18 @@ def linear(values: Floats, strata: Integers) -> Floats:
     return np.asarray(means.mean() + weights[of] * (values - means[of]), dtype=np.float64)
 
 
+def within(values: Floats, strata: Integers, low: float, high: float) -> tuple[float | None, float | None]:
+    """The bounds of an interval, cut to what the mean of the strata's means can be when items are drawn again.
+
+    Linearised values may lie outside of it: of few items the bootstrap of their mean may as well.
+    """
+    names = np.unique(strata)
+    if len(names) > 1:
+        least, most = (float(np.mean([take(values[strata == name]) for name in names])) for take in (np.min, np.max))
+        low, high = (float(np.clip(bound, least, most)) for bound in (low, high))
+    return finite(low), finite(high)
+
+
 def numbers(names: Sequence[str]) -> Integers:
     """(n,) a number for each name, the same for the same."""
     known: dict[str, int] = {}
@@ -97,13 +111,30 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def why_no_interval(clusters: Integers) -> str | None:
-    """Why a bootstrap has nothing to draw from; None where it has."""
-    return "no interval: a single cluster of items" if np.all(clusters == clusters[0]) else None
+def why_no_interval(clusters: Integers, strata: Integers, names: Sequence[str] = ()) -> str | None:
+    """Why a bootstrap has nothing to draw from; None where it has. `names` are those of the strata: one with a single
+    cluster says nothing of its spread.
+    """
+    if np.all(clusters == clusters[0]):
+        return "no interval: a single cluster of items"
+    for stratum in np.unique(strata).tolist():
+        inside = clusters[strata == stratum]
+        if np.all(inside == inside[0]):
+            return (
+                f"no interval: {names[stratum] if stratum < len(names) else 'the rest'} has a single cluster of items"
+            )
+    return None
 
 
 def _estimate(
-    name: str, slice_name: str, values: Floats, clusters: Integers, strata: Integers, n_resamples: int, seed: int
+    name: str,
+    slice_name: str,
+    values: Floats,
+    clusters: Integers,
+    strata: Integers,
+    parts: Sequence[str],
+    n_resamples: int,
+    seed: int,
 ) -> Estimate:
     rule, _, metric = name.partition("/")
     known = ~np.isnan(values)
@@ -120,16 +151,18 @@ def _estimate(
     interval = core.bootstrap_ci(
         linear(values[known], strata[known]), clusters=clusters[known], n_resamples=n_resamples, seed=seed
     )
+    why = why_no_interval(clusters[known], strata[known], parts)
+    low, high = (None, None) if why else within(values[known], strata[known], interval.low, interval.high)
     pessimistic = float(linear(np.where(known, values, 0.0), strata).mean())
     return Estimate(
         rule=rule,
         slice=slice_name,
         metric=metric,
         value=interval.mean,
-        low=finite(interval.low),
-        high=finite(interval.high),
+        low=low,
+        high=high,
         n=int(known.sum()),
         n_total=values.size,
         pessimistic=None if metric in NO_PESSIMISTIC else pessimistic,
-        unavailable=why_no_interval(clusters[known]),
+        unavailable=why,
     )
