@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from rationale_rm._core import RationaleError
-from rationale_rm.data import LabelScale, read_pairs
+from rationale_rm.data import BadLine, LabelScale, read_pairs
 from rationale_rm.evals.files import same_texts
 from rationale_rm.metrics import Policy, critiques
 from rationale_rm.types import Critique, GenrmStatus, Pair
@@ -135,7 +135,7 @@ def read_ours(
     and where an answer is about other texts than the pair of its id.
     """
     loaded = read_pairs(files, label_scale=label_scale, need_references=False)
-    notes = [f"{len(loaded.bad)} lines of the recorded answers were left out; {loaded.bad[0]}"] if loaded.bad else []
+    notes = left_out(loaded.bad)
     if not loaded.models and not (model and loaded.pairs):
         raise RationaleError(f"no answer of a model in {', '.join(files)}: {loaded.bad[0] if loaded.bad else 'empty'}")
     if model is None and len(loaded.models) > 1:
@@ -169,6 +169,11 @@ def read_ours(
     if not kept:
         raise RationaleError(f"none of the answers in {', '.join(files)} is about a pair of the data (joined by id)")
     return Answers(pairs=wanted, found=kept, model=name, notes=tuple(notes))
+
+
+def left_out(bad: Sequence[BadLine]) -> list[str]:
+    """The note on lines of recorded answers that could not be read."""
+    return [f"{len(bad)} lines of the recorded answers were left out; {bad[0]}"] if bad else []
 
 
 def shown_swapped(pair: Pair) -> bool:

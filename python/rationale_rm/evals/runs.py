@@ -34,7 +34,7 @@ def read_run(path: str | os.PathLike[str]) -> EvalRun:
         unfinished = os.path.exists(os.path.join(folder, ANSWERS_FILE))
         remedy = "it is not finished: give the command that began it again" if unfinished else "it is no run of eval"
         raise RationaleError(f"{folder} holds no {RESULT_FILE}: {remedy}")
-    result = _read(os.path.join(folder, RESULT_FILE), 0)
+    result = read_result(os.path.join(folder, RESULT_FILE))
     items = []
     file = os.path.join(folder, ITEMS_FILE)
     try:
@@ -47,7 +47,8 @@ def read_run(path: str | os.PathLike[str]) -> EvalRun:
     return EvalRun(folder, result, tuple(items))
 
 
-def _read(file: str, line: int) -> EvalResult:
+def read_result(file: str) -> EvalResult:
+    """Reads a `RESULT_FILE`. Raises `RationaleError` for one that is none, and `OSError`."""
     try:
         with open(file, encoding="utf-8") as stream:
             return EvalResult.from_dict(_object(json.load(stream)))

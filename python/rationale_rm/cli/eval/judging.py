@@ -25,15 +25,23 @@ ORACLE: Final = "oracle"
 """The exact judge of the synthetic world."""
 
 
-def read(files: Sequence[str], label_scale: LabelScale | None) -> Loaded:
-    """`read_pairs` of pairs with human reasons; leaves the program where there are none."""
+def read(files: Sequence[str], label_scale: LabelScale | None, *, whole: bool = False) -> Loaded:
+    """`read_pairs` of pairs with human reasons; leaves the program where there are none, and if `whole` where a line
+    cannot be read.
+    """
     try:
         loaded = read_pairs(files, label_scale=label_scale)
     except (RationaleError, OSError, MissingExtraError) as error:
         running.refuse(error)
+    if whole and loaded.bad:
+        output.fail(f"{loaded.bad[0]}; without some of its pairs the data would be another benchmark")
     output.report_bad_lines(loaded.bad, loaded.n_lines)
     if not loaded.pairs:
-        output.fail(f"no pair with human reasons in {', '.join(files)}: nothing to evaluate")
+        why = f"; {loaded.bad[0]}" if loaded.bad else ""
+        output.fail(
+            f"no pair with human reasons in {', '.join(files)}: expected records with human-checklist, as the authors' "
+            f"data and what critique and match write hold{why}"
+        )
     return loaded
 
 

@@ -75,7 +75,7 @@ def command(benchmark: Benchmark) -> Callable[..., None]:
         *,
         how: options.Asking,
     ) -> None:
-        spec = running.look_at(model, recorded, data, out, how)
+        spec = running.look_at(model, recorded, data, out, how, benchmark=benchmark.name, against=against)
         settings = running.settings_of(
             n_reasons=n_reasons or None,
             temperature=temperature,

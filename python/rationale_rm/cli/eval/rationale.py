@@ -14,10 +14,10 @@ from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output
 from rationale_rm.cli.eval import choices, judging, running
 from rationale_rm.critique import MAX_TOKENS, N_REASONS
-from rationale_rm.data import LabelScale
+from rationale_rm.data import BadLine, LabelScale
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import estimates, manifest, rationale
-from rationale_rm.evals.answers import ORDERS
+from rationale_rm.evals.answers import ORDERS, left_out
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
 from rationale_rm.metrics import Settings
@@ -89,7 +89,7 @@ def rationale_command(
     The data: HelpSteer3-Atomic and CW-Atomic's schema, as JSON Lines or Parquet, on the hub as
     hub:Qwen/RationaleRM/data/helpsteer3_test_1000.jsonl; or N pairs of the synthetic world as world:SPLIT:N[:SEED].
     """
-    spec = running.look_at(model, recorded, data, out, how)
+    spec = running.look_at(model, recorded, data, out, how, benchmark=rationale.NAME, against=against)
     settings = running.settings_of(
         n_reasons=n_reasons or None,
         temperature=temperature,
@@ -127,6 +127,7 @@ def rationale_command(
         recorded=None if spec is not None else running.local(recorded),
         sampling=running.sampling(spec, settings),
         name=name,
+        bad=loaded.bad,
     )
     running.finish(out, outcome, how, against, live=spec is not None)
 
@@ -140,6 +141,7 @@ def _outcome(
     recorded: Sequence[str] | None,
     sampling: Mapping[str, Any] | None,
     name: str | None,
+    bad: Sequence[BadLine],
 ) -> running.Outcome:
     items = rationale.score(answers, below=below)
     scoring = answers.settings
@@ -161,10 +163,11 @@ def _outcome(
             top_k=scoring.top_k,
             threshold=scoring.threshold,
             spurious_below=below,
+            n_lines_left_out=len(bad),
         ),
         estimates=estimates(items, n_resamples=scoring.n_resamples, seed=scoring.seed),
         statuses=rationale.statuses(answers),
-        notes=tuple(rationale.notes(answers)),
+        notes=(*left_out(bad), *rationale.notes(answers)),
     )
     return running.Outcome(
         result=result,
@@ -188,7 +191,7 @@ def _data(
     found: dict[str, Pair] = {}
     for pair in [
         *(pair for spec in worlds for pair in _world(spec)),
-        *(judging.read(files, label_scale).pairs if files else ()),
+        *(judging.read(files, label_scale, whole=True).pairs if files else ()),
     ]:
         found.setdefault(pair.source_id, replace(pair, id=pair.source_id, pair_id=None, models={}))
     return list(found.values())[:limit], files

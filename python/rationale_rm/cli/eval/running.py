@@ -17,9 +17,9 @@ from rationale_rm.critique import critique as run_critique
 from rationale_rm.data import hub
 from rationale_rm.data.write import critique_record
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, EvalResult, SampleView
-from rationale_rm.evals import ScoredItem, read_run
+from rationale_rm.evals import EvalRun, ScoredItem, read_run
 from rationale_rm.evals.compare import compare
-from rationale_rm.evals.runs import ANSWERS_FILE
+from rationale_rm.evals.runs import ANSWERS_FILE, read_result
 from rationale_rm.evals.table import ITEMS_FILE, item_line
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.spec import Spec, model_of
@@ -40,9 +40,20 @@ class Outcome:
 
 
 def look_at(
-    model: str | None, recorded: Sequence[str] | None, data: Sequence[str] | None, run: str, how: options.Asking
+    model: str | None,
+    recorded: Sequence[str] | None,
+    data: Sequence[str] | None,
+    run: str,
+    how: options.Asking,
+    *,
+    benchmark: str | None = None,
+    against: str | None = None,
 ) -> Spec | None:
-    """The model to ask, None where recorded outputs are to be scored; leaves the program for what cannot be."""
+    """The model to ask, None where recorded outputs are to be scored; leaves the program for what cannot be.
+
+    Looks before anything is asked and paid for: at a run of another evaluation or kind in the folder, and at the run
+    to compare with, of which `benchmark` must be the evaluation.
+    """
     if (model is None) == (not recorded):
         output.fail("give either --model, to ask a GenRM, or --recorded, to score recorded outputs", output.USAGE)
     if os.path.exists(run) and not os.path.isdir(run):
@@ -55,6 +66,13 @@ def look_at(
         output.fail(
             f"{run} holds the answers of a live run: choose another folder for the recorded outputs", output.USAGE
         )
+    if benchmark is not None and (old := _old_result(run)) is not None:
+        kind = "recorded" if recorded else "live"
+        _same_run(run, old, {"eval": benchmark, "answers": kind})
+    if against is not None:
+        other = _read(against).result.eval
+        if other != benchmark:
+            output.fail(f"--against {against}: a run of {other}, not of {benchmark}", output.USAGE)
     return None if model is None else asking.read_spec(model)
 
 
@@ -141,8 +159,15 @@ def ask(
 
 
 def finish(run: str, outcome: Outcome, how: options.Asking, against: str | None, *, live: bool) -> None:
-    """Writes the run's files, the result last, and shows the figures."""
+    """Writes the run's files, the result last, and shows the figures.
+
+    Leaves the program where the folder holds the result of another evaluation, model or other recorded outputs. An
+    earlier result of the same goes first: a kill leaves no result beside samples that it is not of.
+    """
     make_folder(run)
+    if (old := _old_result(run)) is not None:
+        _same_run(run, old, _identity(outcome.result))
+        os.remove(os.path.join(run, RESULT_FILE))
     _write_lines(os.path.join(run, SAMPLES_FILE), map(_line, outcome.samples))
     _write_lines(os.path.join(run, ITEMS_FILE), map(item_line, outcome.items))
     document = outcome.result.to_dict()
@@ -152,7 +177,7 @@ def finish(run: str, outcome: Outcome, how: options.Asking, against: str | None,
     if not how.quiet and how.summary != "-":
         output.emit(render.to_text(tables.eval_result(outcome.result, outcome.headline)))
         output.note(f"{run}: {RESULT_FILE}, {SAMPLES_FILE}, {ITEMS_FILE}")
-    if against is not None:
+    if against is not None and not how.quiet and how.summary != "-":
         show_comparison(run, against, outcome.strata, outcome.headline, outcome.n_resamples, outcome.seed, None)
 
 
@@ -166,14 +191,57 @@ def show_comparison(
     json_path: str | None,
 ) -> None:
     """Compares two runs and prints or writes it; leaves the program where they cannot be compared."""
+    one, two = _read(a), _read(b)
     try:
-        found = compare(read_run(a), read_run(b), strata=strata, n_resamples=n_resamples, seed=seed)
-    except (RationaleError, OSError) as error:
+        found = compare(one, two, strata=strata, n_resamples=n_resamples, seed=seed)
+    except RationaleError as error:
         refuse(error)
     if json_path is not None:
         output.write_json(json_path, found.to_dict())
     if json_path != "-":
         output.emit(render.to_text(tables.run_comparison(found, headline)))
+
+
+def _read(run: str) -> EvalRun:
+    try:
+        return read_run(run)
+    except (RationaleError, OSError) as error:
+        refuse(error)
+
+
+def _old_result(run: str) -> EvalResult | None:
+    """The result that the folder holds; leaves the program for a file of that name that is none."""
+    file = os.path.join(run, RESULT_FILE)
+    if not os.path.exists(file):
+        return None
+    try:
+        return read_result(file)
+    except (RationaleError, OSError) as error:
+        output.fail(f"{error}; choose another folder for the run")
+
+
+def _identity(result: EvalResult) -> dict[str, Any]:
+    """What may not change within the folder of a run."""
+    recorded = result.manifest.get("recorded")
+    files = None if recorded is None else [file["sha256"] for file in recorded]
+    return {
+        "eval": result.eval,
+        "answers": result.manifest.get("answers"),
+        "model": result.model,
+        "recorded outputs": files,
+    }
+
+
+def _same_run(run: str, old: EvalResult, wanted: Mapping[str, Any]) -> None:
+    """Leaves the program where the folder's result is of another run than the wanted one."""
+    there = _identity(old)
+    for name, value in wanted.items():
+        if there[name] != value:
+            what = "is of other files" if name == "recorded outputs" else f"is {there[name]}, now {value}"
+            output.fail(
+                f"{run} holds a finished run, whose {name} {what}: choose another folder, or remove this one",
+                output.USAGE,
+            )
 
 
 def _line(record: Record) -> bytes:

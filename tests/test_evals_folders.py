@@ -1,0 +1,119 @@
+"""The folder of a run belongs to one run, and what stands in it belongs together."""
+
+import json
+
+import pytest
+from evals_helpers import result_of
+from judging import environment, run
+from rationale_rm.cli import options
+from rationale_rm.cli.eval import running
+from rationale_rm.documents import EvalResult
+from rationale_rm.judge import Limits
+from records import critiqued, judge_text, matched, pair, write
+from test_evals_joined import bar_records
+from test_evals_rationale import FULL
+from test_evals_rules import judge_line
+
+
+@pytest.fixture
+def env(tmp_path):
+    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
+
+
+def bar_file(folder, n=3):
+    path = folder / f"set{n}" / "result.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(bar_records(n)))
+    return path
+
+
+def judged_bench(folder):
+    path = folder / "j.jsonl"
+    path.write_text(json.dumps(judge_line()) + "\n")
+    return path
+
+
+def test_a_finished_run_is_not_overwritten_by_another(tmp_path, env):
+    first, second, folder = bar_file(tmp_path), bar_file(tmp_path, 2), tmp_path / "run"
+    options = ["--n-resamples", "10"]
+    run("eval", "llmbar", folder, "--recorded", first, *options, env=env)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for arguments, message in (
+        (["llmbar", folder, "--recorded", second], "whose recorded outputs is of other files"),
+        (["llmbar", folder, "--recorded", first, "--name", "x"], "whose model is recorded, now x"),
+        (["judgebench", folder, "--recorded", judged_bench(tmp_path)], "whose eval is llmbar, now judgebench"),
+        (["llmbar", folder, "--data", first, "--model", "openai:g@http://127.0.0.1:1/v1"], "recorded, now live"),
+    ):
+        done = run("eval", *arguments, *options, code=2, env=env)
+        assert message in done.stderr
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    run("eval", "llmbar", folder, "--recorded", first, *options, env=env)  # the same again
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+
+
+def test_an_old_result_goes_before_what_it_is_not_of_is_written(tmp_path):
+    """Stopped while samples are written, the folder holds no result."""
+    result = EvalResult(eval="llmbar", model="m", manifest={}, estimates=(), statuses={})
+    (tmp_path / "result.json").write_text(json.dumps(result.to_dict()))
+
+    def samples():
+        raise KeyboardInterrupt
+        yield
+
+    outcome = running.Outcome(
+        result=result, items=(), samples=samples(), strata={}, headline=(), n_resamples=10, seed=0
+    )
+    how = options.Asking(
+        limits=Limits(),
+        cache=None,
+        no_cache=True,
+        key_variable="KEY",
+        prices=None,
+        resume=True,
+        dry_run=False,
+        limit=None,
+        max_failure_rate=0.0,
+        summary=None,
+        quiet=True,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        running.finish(str(tmp_path), outcome, how, None, live=False)
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_against_is_looked_at_before_anything_is_asked(tmp_path, env):
+    data, folder = bar_file(tmp_path), tmp_path / "other"
+    model = ["--data", data, "--model", "openai:g@http://127.0.0.1:1/v1", "--attempts", "1"]
+    done = run("eval", "llmbar", tmp_path / "a", *model, "--against", tmp_path / "gone", code=1, env=env)
+    assert "no run of eval" in done.stderr
+    run("eval", "judgebench", folder, "--recorded", judged_bench(tmp_path), "--n-resamples", "10", env=env)
+    done = run("eval", "llmbar", tmp_path / "a", *model, "--against", folder, code=2, env=env)
+    assert "a run of judgebench, not of llmbar" in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_summary_on_standard_output_is_json_alone(tmp_path, env):
+    data, folder = bar_file(tmp_path), tmp_path / "a"
+    recorded = ["--recorded", data, "--n-resamples", "10"]
+    run("eval", "llmbar", folder, *recorded, env=env)
+    done = run("eval", "llmbar", tmp_path / "b", *recorded, "--against", folder, "--json", "-", env=env)
+    assert json.loads(done.stdout) == result_of(tmp_path / "b")
+    done = run("eval", "llmbar", tmp_path / "b", *recorded, "--against", folder, "--quiet", env=env)
+    assert done.stdout == ""
+    done = run("eval", "llmbar", tmp_path / "b", *recorded, "--against", folder, env=env)
+    assert "minus" in done.stdout
+
+
+def test_lines_of_rationale_data_that_cannot_be_read(tmp_path, env):
+    """Data with a hole is refused; recorded answers with one say so where the figures stand."""
+    good = matched(critiqued(pair()), judge_text(*FULL))
+    recorded = write(tmp_path / "m.jsonl", good, "{broken")
+    run("eval", "rationale", tmp_path / "a", "--recorded", recorded, "--n-resamples", "10", env=env)
+    result = result_of(tmp_path / "a")
+    assert result["manifest"]["n_lines_left_out"] == 1
+    assert "1 lines of the recorded answers were left out" in result["notes"][0]
+    data = write(tmp_path / "d.jsonl", pair(), "{broken")
+    done = run("eval", "rationale", tmp_path / "b", "--recorded", recorded, "--data", data, code=1, env=env)
+    assert "d.jsonl:2" in done.stderr
+    assert "another benchmark" in done.stderr
+    assert not (tmp_path / "b").exists()
