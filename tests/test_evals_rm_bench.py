@@ -141,6 +141,23 @@ def test_pairwise_genrm_rules(tmp_path):
     assert table["", "math", "position_bias"].value == pytest.approx(0.5)  # where orders differ, A won both times
 
 
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("Skywork-Llama-3.1-8B.json", "Skywork-Llama-3.1-8B"), ("m.v2.jsonl", "m.v2"), ("plain", "plain")],
+)
+def test_a_model_keeps_the_dots_of_its_name(tmp_path, name, model):
+    records = scored_file(tmp_path / name, [("chat", 0, [1, 1, 1], [0, 0, 0])])
+    assert rm_bench.read_recorded(records, None).model == model
+
+
+def test_malformed_is_of_the_answers_that_came(tmp_path):
+    pairs = prompt_file(tmp_path / "code_filtered.json")
+    found = {(pairs[0].id, False): answer(pairs[0], None), (pairs[1].id, False): answer(pairs[1], 1)}
+    table = figures(BENCHMARK, Answers(pairs=tuple(pairs), found=found, model="m"))
+    assert table["", "overall", "malformed"].value == 0.5
+    assert table["average", "overall", "accuracy"].value is None
+
+
 def test_a_tie_loses(tmp_path):
     pairs = prompt_file(tmp_path / "code_filtered.json")
     found = {(pair.id, swapped): answer(pair, 0, swapped=swapped) for pair in pairs for swapped in (False, True)}

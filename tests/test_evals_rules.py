@@ -55,7 +55,11 @@ def test_malformed_is_wrong_and_shown_beside():
     assert (average.value, average.n, average.n_total) == (0.5, 3, 4)
     assert average.pessimistic == pytest.approx(1.5 / 4)
     malformed = found["", "overall", "malformed"]
-    assert (malformed.value, malformed.n, malformed.pessimistic) == (pytest.approx(0.5 / 3), 3, None)
+    assert (malformed.value, malformed.n, malformed.pessimistic) == (
+        pytest.approx(0.5 / 4),
+        4,
+        None,
+    )  # of those that came
     first = found["text", "overall", "correct_False"]
     assert (first.value, first.n) == (pytest.approx(1 / 3), 3)
     readable = found["", "overall", "accuracy_of_readable"]  # a: both, b: its one, c: its one, d: neither
@@ -184,6 +188,17 @@ def test_llmbar_ratings_and_subsets(tmp_path):
     assert tied.notes == ()
     unread = bar(tmp_path, ("5", "none"), winners=(None, None))
     assert figures(llmbar.BENCHMARK, unread)["", "overall", "malformed"].value == 1.0
+
+
+def test_llmbar_ids_do_not_depend_on_how_a_path_is_given(tmp_path, monkeypatch):
+    bar(tmp_path, ("7", "3"))
+    folder = tmp_path / "Adversarial" / "Manual" / "evaluators" / "x" / "Rating"
+    (folder / "deep").mkdir()
+    whole = str(folder / "result.json")
+    for place, given in ((folder, "result.json"), (folder / "deep", "../result.json"), (tmp_path, whole)):
+        monkeypatch.chdir(place)
+        answers = llmbar.read_recorded(read_records([given]), None)
+        assert (answers.pairs[0].id, answers.model) == ("Adversarial/Manual/0", "x/Rating")
 
 
 def test_our_own_records_join_by_id(tmp_path):

@@ -111,10 +111,11 @@ def of_readable(pair: Pair, answers: Sequence[Critique | None]) -> dict[str, flo
 
 
 def about_answers(pair: Pair, answers: Sequence[Critique | None]) -> dict[str, float | None]:
-    """What is shown beside every score of a pair: the share of malformed answers, the score of the others and, of two
+    """What is shown beside every score of a pair: the share of malformed answers among those
+    that came, the score of the others and, of two
     orders, `about_orders`.
     """
-    shown = {"/malformed": mean(map(malformed, answers)), **of_readable(pair, answers)}
+    shown = {"/malformed": mean_of_known(map(malformed, answers)), **of_readable(pair, answers)}
     if len(answers) == len(ORDERS):
         shown |= {f"/{name}": value for name, value in about_orders(answers[0], answers[1]).items()}
     return shown

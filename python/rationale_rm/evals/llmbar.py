@@ -8,6 +8,7 @@ both orders, ``equal`` the share whose winner is the same in both. Rule ``text``
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
@@ -48,16 +49,20 @@ def _pair(row: Row) -> Pair:
 
 
 def _subset(file: str) -> str:
-    """The set by its folder: ``Natural``, ``Adversarial/Neighbor``, …"""
-    folders = list(PurePath(file).parts[:-1])
+    """The set by its folder: ``Natural``, ``Adversarial/Neighbor``, …, however the path was given."""
+    folders = _folders(file)
     if "evaluators" in folders:
         folders = folders[: folders.index("evaluators")]
-    name = folders[-1] if folders else "data"
+    name = folders[-1] if folders[1:] else "data"  # the first is the root
     return f"{_ADVERSARIAL}/{name}" if len(folders) > 1 and folders[-2] == _ADVERSARIAL else name
 
 
+def _folders(file: str) -> list[str]:
+    return list(PurePath(os.path.abspath(file)).parts[:-1])
+
+
 def _evaluator(file: str) -> str:
-    folders = list(PurePath(file).parts[:-1])
+    folders = _folders(file)
     return "/".join(folders[folders.index("evaluators") + 1 :]) if "evaluators" in folders else "recorded"
 
 

@@ -33,6 +33,7 @@ STYLES: Final = ("concise", "plain", "markdown")
 CELLS: Final = tuple(product(range(3), range(3)))
 """(chosen, rejected), row by row."""
 DOMAINS: Final = ("chat", "math", "code", "safety")
+_SUFFIXES: Final = frozenset({".json", ".jsonl", ".parquet", ".gz"})
 _LARGEST: Final = 1 << 1000
 TABLES: Final = "tables"
 """In `Answers.recorded`: rule → id of the prompt → (3, 3) values, None where there is none."""
@@ -128,11 +129,19 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
     return Answers(
         pairs=tuple(wanted),
         found={},
-        model=PurePath(files[0]).name.partition(".")[0],
+        model=_model_of(files[0]),
         orders=(),
         recorded={TABLES: {rule: tables}},
         notes=tuple(notes),
     )
+
+
+def _model_of(file: str) -> str:
+    """The file's name without its suffixes; a model's own name may hold dots."""
+    path = PurePath(file)
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return path.name
 
 
 def _domain(row: Row) -> str:
@@ -231,7 +240,7 @@ def _answered(name: str, pairs: Mapping[str, Pair], answers: Answers) -> dict[st
         both[i][j] = None if None in hits else float(all(hit == 1.0 for hit in hits))
         games += found
         orders.append(about_orders(*found))
-    beside = {"/malformed": mean(map(malformed, games)), **of_readable(next(iter(pairs.values())), games)} | {
+    beside = {"/malformed": mean_of_known(map(malformed, games)), **of_readable(next(iter(pairs.values())), games)} | {
         f"/{metric}": mean_of_known(one[metric] for one in orders) for metric in ("order_consistency", "position_bias")
     }
     return _figures("average", average) | _figures("both_orders", both) | beside

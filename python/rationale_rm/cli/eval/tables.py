@@ -21,7 +21,9 @@ _SLICE: Final = 24
 
 
 def eval_result(result: EvalResult, headline: Sequence[str]) -> Iterator[Any]:
-    """One row a slice: the headline figures with their intervals, what stands beside them, and the coverage."""
+    """One row a slice: the headline figures with their intervals, what stands beside them, and the coverage, which is
+    that of the row's first figure; under a figure with another one stands its own.
+    """
     by_name: dict[str, dict[str, Estimate]] = {}
     for one in result.estimates:
         by_name.setdefault(one.slice, {})[f"{one.rule}/{one.metric}"] = one
@@ -36,9 +38,8 @@ def eval_result(result: EvalResult, headline: Sequence[str]) -> Iterator[Any]:
         for slice_name, figures in by_name.items():
             if not any(name in figures for name in shown):
                 continue
-            cells = [figure_cell(figures[name]) if name in figures else Text("") for name in shown]
-            first = next(figures[name] for name in shown if name in figures)
-            covered = f"{first.n}/{first.n_total}"
+            covered = _coverage(next(figures[name] for name in shown if name in figures))
+            cells = [_cell(figures[name], covered) if name in figures else Text("") for name in shown]
             table.add_row(Text(safe(slice_name, _SLICE), style="bold"), *cells, Text(covered))
         yield table
     bad = {name: count for name, count in result.statuses.items() if name != "ok"}
@@ -76,6 +77,17 @@ def run_comparison(found: RunComparison, headline: Sequence[str]) -> Iterator[An
     differing = [name for name in found.manifest_differences if not name.startswith("interval")]
     if differing:
         yield plain(f"The manifests differ in: {', '.join(differing)}.")
+
+
+def _coverage(figure: Estimate) -> str:
+    return f"{figure.n}/{figure.n_total}"
+
+
+def _cell(figure: Estimate, covered: str) -> Text:
+    """A figure, and below it its own coverage where the row's is another."""
+    own = _coverage(figure)
+    cell = figure_cell(figure)
+    return cell if own == covered else Text.assemble(cell, "\n", (f"n {own}", "dim"))
 
 
 def heading(name: str) -> str:
