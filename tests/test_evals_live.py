@@ -216,6 +216,10 @@ def test_other_settings_are_refused(server, natural, tmp_path, env):
         (["llmbar", "a", "--recorded", "nowhere.json"], 1, "no such file or folder: nowhere.json"),
         (["llmbar", "a", "--recorded", "bad.json"], 1, "bad.json:2: not JSON"),
         (["llmbar", "a", "--recorded", "mixed.jsonl"], 1, "mixed.jsonl:2: other records"),
+        (["llmbar", "a", "--recorded", "rm.json"], 1, "rm.json:1: no recorded output of LLMBar: expected evaluators/"),
+        (["judgebench", "a", "--recorded", "rm.json"], 1, "expected outputs of JudgeBench's run_judge.py (pair_id"),
+        (["rm_bench", "a", "--recorded", "rm.json"], 1, "expected RM-Bench scores (id, score_chosen"),
+        (["rationale", "a", "--recorded", "rm.jsonl"], 1, "expected records with human-checklist"),
         (["judgebench", "a", "--data", "hub:ScalerLab", "--recorded", "bad.json"], 1, "names no file of a data set"),
         (
             ["judgebench", "a", "--data", "gone.jsonl", "--recorded", "bad.json"],
@@ -232,6 +236,9 @@ def test_misuse_says_what_to_do(tmp_path, env, arguments, code, message):
     (tmp_path / "bad.json").write_text("[{},\n")
     (tmp_path / "file").touch()
     good = {"input": "i", "output_1": "a", "output_2": "b", "label": 1, "results": []}
+    prompt = {"id": 1, "prompt": "Q?", "chosen": ["a", "b", "c"], "rejected": ["d", "e", "f"]}
+    (tmp_path / "rm.json").write_text(json.dumps([prompt]))
+    (tmp_path / "rm.jsonl").write_text(json.dumps(prompt) + "\n")
     (tmp_path / "mixed.jsonl").write_text(f"{json.dumps(good)}\n{{}}\n")
     done = run("eval", *arguments, code=code, env=env, cwd=tmp_path)
     assert message in done.stderr

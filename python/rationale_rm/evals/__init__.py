@@ -5,7 +5,7 @@ shared: `table` and `figures` make estimates of it, `manifest` says what they de
 `compare` two of them. ``docs/evals.md`` has the rules.
 """
 
-from rationale_rm.evals.answers import Answers, read_ours
+from rationale_rm.evals.answers import Answers, is_ours, read_ours
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.compare import Difference, RunComparison, compare
 from rationale_rm.evals.figures import estimates
@@ -24,6 +24,7 @@ __all__ = [
     "ScoredItem",
     "compare",
     "estimates",
+    "is_ours",
     "manifest",
     "read_ours",
     "read_records",

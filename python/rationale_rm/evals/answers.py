@@ -172,6 +172,11 @@ def read_ours(
     return Answers(pairs=wanted, found=kept, model=name, notes=tuple(notes))
 
 
+def is_ours(record: Mapping[str, Any]) -> bool:
+    """Whether a record may be of the public schema, as `read_ours` reads it."""
+    return {"response1", "response2"} <= record.keys() or {"metadata", "samples"} <= record.keys()
+
+
 def left_out(bad: Sequence[BadLine]) -> list[str]:
     """The note on lines of recorded answers that could not be read."""
     return [f"{len(bad)} lines of the recorded answers were left out; {bad[0]}"] if bad else []

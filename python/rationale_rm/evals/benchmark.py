@@ -25,6 +25,8 @@ class Benchmark:
     """The pairs of data files. Raises `DataError`."""
     is_recorded: Callable[[Mapping[str, Any]], bool]
     """Whether a record is of upstream's own output format."""
+    recorded: str
+    """That format, for messages: which program writes it, and its fields."""
     read_recorded: Callable[[Sequence[Row], Sequence[Pair] | None], Answers]
     """The answers in upstream's own files, to the pairs of the data or else of the files. Raises `DataError`."""
     score: Callable[[Answers], list[ScoredItem]]

@@ -168,6 +168,7 @@ BENCHMARK: Final = Benchmark(
     "ScalerLab/JudgeBench",
     items=items,
     is_recorded=lambda record: given(record, "pair_id", "judgments"),
+    recorded="outputs of JudgeBench's run_judge.py (pair_id, judgments)",
     read_recorded=read_recorded,
     score=score,
     headline=("released/accuracy", "both_orders/accuracy", "average/accuracy"),

@@ -202,6 +202,7 @@ BENCHMARK: Final = Benchmark(
     "repository princeton-nlp/LLMBar (its page on the hub holds a loading script and no data)",
     items=items,
     is_recorded=lambda record: given(record, "input", "output_1", "output_2", "results"),
+    recorded="evaluators/LLM/STRATEGY/result.json of LLMBar (input, output_1, output_2, results)",
     read_recorded=read_recorded,
     score=score,
     headline=("text/correct_average", "text/correct_both", "stored/correct_average", "stored/correct_both"),

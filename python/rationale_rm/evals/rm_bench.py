@@ -265,6 +265,7 @@ BENCHMARK: Final = Benchmark(
     "repository THU-KEG/RM-Bench",
     items=items,
     is_recorded=lambda record: given(record, "score_chosen", "score_rejected") or given(record, "id", "result"),
+    recorded="RM-Bench scores (id, score_chosen, score_rejected) or three files of pairwise results (id, result)",
     read_recorded=read_recorded,
     score=score,
     strata={"overall": DOMAINS},

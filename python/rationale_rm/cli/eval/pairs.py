@@ -15,6 +15,7 @@ from rationale_rm.evals import (
     Answers,
     Benchmark,
     estimates,
+    is_ours,
     manifest,
     read_ours,
     read_records,
@@ -179,11 +180,19 @@ def _read_recorded(
     try:
         records = read_records(files)
         theirs = [benchmark.is_recorded(row.value) for row in records]
-        if any(theirs) and not all(theirs):
-            row = records[theirs.index(False)]
-            output.fail(f"{row.file}:{row.line}: other records than at {records[0].file}:{records[0].line}")
         if all(theirs):
             return benchmark.read_recorded(records, pairs)
+        if any(theirs):
+            row, other = records[theirs.index(False)], records[theirs.index(True)]
+            output.fail(
+                f"{row.file}:{row.line}: other records than at {other.file}:{other.line}; expected {benchmark.recorded}"
+            )
+        if not any(is_ours(row.value) for row in records):
+            row = records[0]
+            output.fail(
+                f"{row.file}:{row.line}: no recorded output of {benchmark.title}: expected {benchmark.recorded}, or "
+                "answers as critique, match or an earlier run of eval write them"
+            )
         return read_ours(files, model=name, pairs=pairs)
     except FAULTS as error:
         running.refuse(error)
