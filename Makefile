@@ -69,7 +69,7 @@ $(MODELS)/.installed: $(MODELS_REQUIREMENTS) $(VLLM_REQUIREMENTS) $(DEEPSPEED_RE
 	@echo "$(CURDIR)/python" >"$$($(MODELS_BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rationale_rm.pth"
 	@touch $@
 
-demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward, and report on both (8 to 13 minutes)
+demo: setup-models ## Train a judge from nothing, on outcomes alone and with the hybrid reward, and report on both (8 to 16 minutes)
 	@$(MODELS_BIN)/python examples/train_demo.py --fresh
 	@rm -rf build/demo/eval-*
 	@for run in outcome-only hybrid; do \

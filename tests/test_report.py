@@ -17,6 +17,8 @@ from rationale_rm.report import ReportError, Settings, read, write
 from rationale_rm.report.blocks import figure_cell
 from rationale_rm.report.chunks import CHUNK, pack
 from rationale_rm.report.inputs import SampleSet
+from rationale_rm.report.palette import Palette
+from rationale_rm.report.sections import benchmarks, dynamics, outcome
 from rationale_rm.report.sections.reasons import code_of
 from rationale_rm.report.text import number, shown
 from rationale_rm.report.training import setting_of
@@ -323,3 +325,17 @@ def test_analyses_of_the_package_are_drawn(tmp_path):
     assert f"m, evidence-grounded: {number(share)}" in page
     assert "F4 single-sided praise" in page
     assert re.search(r'aria-label="m, rank 1: \.\d{3} \(\.\d{3} to \.\d{3}\)"', page)
+
+
+def test_a_name_looks_the_same_in_every_figure(tmp_path):
+    """Training runs given in another order than the evaluations of the same names."""
+    for name in ("hybrid", "outcome"):
+        reports.write_eval(tmp_path / f"eval-{name}", name, reports.samples(name, 4))
+        reports.write_training(tmp_path / name, rationale=0.4)
+    inputs = read([tmp_path / name for name in ("eval-hybrid", "eval-outcome", "outcome", "hybrid")])
+    palette = Palette()
+    sections = [outcome.section(inputs, (0.7, 0.25), palette), dynamics.section(inputs, palette)]
+    sections.append(benchmarks.section(inputs, palette))
+    keys = [(key.name, key.place) for one in sections for block in one.blocks for key in getattr(block, "legend", ())]
+    assert len(keys) >= 4
+    assert set(keys) == {("hybrid", 0), ("outcome", 1)}

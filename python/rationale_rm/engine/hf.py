@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from rationale_rm.engine.chat import ChatTokenizer, check
+from rationale_rm.engine.quiet import quiet
 from rationale_rm.engine.types import EngineError, Generation, Message, Sampling
 from rationale_rm.extras import needs
 
@@ -55,9 +56,9 @@ class HfEngine:
         if limit is None:
             raise EngineError(f"the config of {name} does not say how long a text may be: give max_model_len")
         self._chat = ChatTokenizer(tokenizer, name, limit, template_options)
-        self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype or ("float32" if self._device.type == "cpu" else "auto"), **options
-        )
+        dtype = dtype or ("float32" if self._device.type == "cpu" else "auto")
+        with quiet():
+            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
         self._model.to(self._device).eval()
         self._ends = end_tokens(self._model, tokenizer)
 

@@ -14,6 +14,7 @@ from rationale_rm.report import names
 from rationale_rm.report.charts import DASHES, N_COLOURS, SHAPES
 from rationale_rm.report.chunks import pack
 from rationale_rm.report.inputs import Inputs
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.sections import analyses, benchmarks, dynamics, manifests, outcome, reasons
 from rationale_rm.report.text import shown
 
@@ -52,14 +53,15 @@ def write(
     """Writes the page to `stream`. Raises `MissingExtraError` without the extra ``report``."""
     settings = settings or Settings()
     progress("drawing figures")
+    palette = Palette()
     sections = [
         one
         for one in (
-            outcome.section(inputs, settings.trap),
-            dynamics.section(inputs),
-            reasons.section(inputs),
-            analyses.section(inputs),
-            benchmarks.section(inputs),
+            outcome.section(inputs, settings.trap, palette),
+            dynamics.section(inputs, palette),
+            reasons.section(inputs, palette),
+            analyses.section(inputs, palette),
+            benchmarks.section(inputs, palette),
             manifests.section(inputs),
         )
         if one is not None

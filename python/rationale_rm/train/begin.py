@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 
 from rationale_rm._core import RationaleError, __version__
+from rationale_rm.engine.quiet import quiet
 from rationale_rm.judge import CacheError, Judge
 from rationale_rm.train import checkpoint, pairs, policy, scratch
 from rationale_rm.train.accelerator import open_accelerator
@@ -240,7 +241,7 @@ def _make_scratch(folder: Path, recipe: Recipe, held: Pairs) -> None:
     texts = [message["content"] for messages in asked for message in messages]
     texts += [text for pair in shown for text in pair.references]
     texts += texts_to_learn(recipe, held, _SCRATCH_TEXTS)
-    with policy.quiet():
+    with quiet():
         scratch.make(
             folder,
             texts,

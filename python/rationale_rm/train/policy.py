@@ -13,6 +13,7 @@ import torch
 from rationale_rm._core import RationaleError
 from rationale_rm.engine import EngineError
 from rationale_rm.engine.chat import ChatTokenizer
+from rationale_rm.engine.quiet import quiet
 from rationale_rm.extras import needs
 from rationale_rm.grpo import token_logprobs
 from rationale_rm.rollout import unwrapped
@@ -212,17 +213,3 @@ def _packs(base: Any) -> bool:
         base.train(training)
     tolerance = _TOLERANCE.get(base.get_output_embeddings().weight.dtype, 0.05)
     return bool(torch.allclose(*found, tolerance, tolerance * float(found[1].abs().max())))
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars of transformers, which would run through ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -9,6 +9,7 @@ from rationale_rm.documents import OVERALL, Analysis
 from rationale_rm.report import charts, names
 from rationale_rm.report.blocks import Cell, Figure, Folded, Key, Panel, Section, Table, figure_cell, interval, words
 from rationale_rm.report.inputs import Inputs
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
 
 MOST_POINTS: Final = 2000
@@ -27,7 +28,7 @@ TITLES: Final = {
 }
 
 
-def section(inputs: Inputs) -> Section | None:
+def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None without such analyses."""
     blocks: list[Figure | Table | Folded] = []
     notes: list[str] = []
@@ -37,7 +38,7 @@ def section(inputs: Inputs) -> Section | None:
         if analysis.analysis == "taxonomy":
             continue
         title = TITLES.get(analysis.analysis, analysis.analysis)
-        figure = _figure(title, analysis)
+        figure = _figure(title, analysis, palette)
         if figure is not None:
             blocks.append(figure)
         table = _estimates(title, analysis)
@@ -49,11 +50,11 @@ def section(inputs: Inputs) -> Section | None:
     return Section("analyses", "Analyses", "What the answers show beyond their scores.", blocks, notes)
 
 
-def _figure(title: str, analysis: Analysis) -> Figure | None:
+def _figure(title: str, analysis: Analysis, palette: Palette) -> Figure | None:
     if analysis.analysis in ("agreement", "rank_agreement"):
         return _agreement(title, analysis)
     if analysis.analysis == "ranks":
-        return _ranks(title, analysis)
+        return _ranks(title, analysis, palette)
     return None
 
 
@@ -95,7 +96,7 @@ def _xy(point: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _ranks(title: str, analysis: Analysis) -> Figure | None:
+def _ranks(title: str, analysis: Analysis, palette: Palette) -> Figure | None:
     rows: list[dict[str, Any]] = []
     models = list(dict.fromkeys(str(one.get("model")) for one in analysis.points if one.get("metric") == "share"))
     for one in analysis.points:
@@ -104,7 +105,7 @@ def _ranks(title: str, analysis: Analysis) -> Figure | None:
             model, rank = str(one.get("model")), one["rank"]
             low, high = (value if one.get(name) is None else one[name] for name in ("low", "high"))
             text = f"{model}, rank {rank}: {number(value)} ({interval(low, high)})"
-            place = models.index(model)
+            place = palette.place(model)
             rows.append(
                 {"series": place, "label": f"rank {rank}", "value": value, "low": low, "high": high, "text": text}
             )
@@ -115,7 +116,7 @@ def _ranks(title: str, analysis: Analysis) -> Figure | None:
         rows, order=order, title="Share of RC", domain=(0.0, min(1.0, max(row["high"] for row in rows) + 0.05))
     )
     label = f"{title}: " + "; ".join(row["text"] for row in rows[:40])
-    legend = [Key(model, place) for place, model in enumerate(models)]
+    legend = [Key(model, palette.place(model)) for model in models]
     return Figure(
         title,
         "The share of RC that the reasons of each rank bring, with 95% intervals.",

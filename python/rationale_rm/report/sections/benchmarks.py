@@ -21,6 +21,7 @@ from rationale_rm.report.blocks import (
     words,
 )
 from rationale_rm.report.inputs import Comparison, EvalRun, Inputs
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number, percent
 
 MAIN: Final = ("accuracy", "oa", "win_rate", "correct_average", "rc")
@@ -31,7 +32,7 @@ NOT_ANSWERED: Final = "not_answered"
 _MOST_SLICES: Final = 14
 
 
-def section(inputs: Inputs) -> Section | None:
+def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None without evaluations and comparisons."""
     if not inputs.evals and not inputs.comparisons:
         return None
@@ -41,7 +42,7 @@ def section(inputs: Inputs) -> Section | None:
     for kind in dict.fromkeys(kinds):
         runs = [run for run in inputs.evals if run.result.eval == kind]
         if runs:
-            blocks += _blocks(kind, runs)
+            blocks += _blocks(kind, runs, palette)
         notes += [f"{names.evaluation(kind)}, {run.name}: {note}" for run in runs for note in run.result.notes]
         blocks += _differences(kind, [one for one in inputs.comparisons if one.eval == kind])
     lead = (
@@ -51,7 +52,7 @@ def section(inputs: Inputs) -> Section | None:
     return Section("scores", "Scores", lead, blocks, notes)
 
 
-def _blocks(kind: str, runs: Sequence[EvalRun]) -> list[Figure | Table | Folded]:
+def _blocks(kind: str, runs: Sequence[EvalRun], palette: Palette) -> list[Figure | Table | Folded]:
     title = names.evaluation(kind)
     metrics = {one.metric for run in runs for one in run.result.estimates}
     found: list[Figure | Table | Folded] = [_headline(title, runs)]
@@ -60,7 +61,7 @@ def _blocks(kind: str, runs: Sequence[EvalRun]) -> list[Figure | Table | Folded]
         slices = _slices(runs, main)
         if len(slices) > 1:
             more = [metric for metric in ("rc", "ap") if kind == "rationale" and metric in metrics and metric != main]
-            found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices))
+            found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices, palette))
     found.append(Folded(f"{title}: every figure", [_everything(run) for run in runs]))
     return found
 
@@ -119,7 +120,9 @@ def _slices(runs: Sequence[EvalRun], metric: str) -> list[str]:
     return [*kept[: _MOST_SLICES - len(levels) - 1], *levels, *whole]
 
 
-def _by_slice(title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slices: Sequence[str]) -> Figure:
+def _by_slice(
+    title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slices: Sequence[str], palette: Palette
+) -> Figure:
     """A panel for each metric, a line for each slice; the numbers as one table."""
     panels: list[Panel] = []
     rows: list[list[Cell]] = []
@@ -127,7 +130,8 @@ def _by_slice(title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slice
     for metric in metrics:
         called = names.metric(metric)
         marks: list[dict[str, Any]] = []
-        for place, (name, run, rule) in enumerate(_rows(runs)):
+        for name, run, rule in _rows(runs):
+            place = palette.place(name)
             figures = {one.slice: one for one in _of(run, rule) if one.metric == metric}
             if figures:
                 legend[name] = Key(name, place)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rationale_rm.report import charts
 from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, interval, words
 from rationale_rm.report.inputs import Inputs
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
 from rationale_rm.report.training import TrainingRun, by_setting
 
@@ -18,17 +19,19 @@ _REWARDS: Final = (("outcome", "Outcome reward"), ("rationale", "Rationale rewar
 _FIGURES: Final = (("oa", "OA"), ("rc", "RC"))
 
 
-def section(inputs: Inputs) -> Section | None:
+def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None without training runs."""
     if not inputs.trainings:
         return None
     settings = by_setting(inputs.trainings)
-    legend = [Key(_called(name, runs), place) for place, (name, runs) in enumerate(settings.items())]
+    legend = [Key(_called(name, runs), palette.place(name)) for name, runs in settings.items()]
     blocks: list[Figure | Table] = []
-    panels = [panel for metric, title in _REWARDS if (panel := _reward_panel(metric, title, settings))]
+    panels = [panel for metric, title in _REWARDS if (panel := _reward_panel(metric, title, settings, palette))]
     splits = {split for run in inputs.trainings for one in run.evaluations if (split := one.get("split"))}
     for split in sorted(splits):
-        panels += [panel for metric, title in _FIGURES if (panel := _evaluation_panel(metric, title, split, settings))]
+        panels += [
+            panel for metric, title in _FIGURES if (panel := _evaluation_panel(metric, title, split, settings, palette))
+        ]
     seeds = max(map(len, settings.values()))
     caption = (
         f"Rewards are means over {WINDOW} steps; "
@@ -48,13 +51,15 @@ def _called(name: str, runs: Sequence[TrainingRun]) -> str:
     return name if len(runs) == 1 else f"{name} ({len(runs)} seeds)"
 
 
-def _reward_panel(metric: str, title: str, settings: Mapping[str, Sequence[TrainingRun]]) -> Panel | None:
+def _reward_panel(
+    metric: str, title: str, settings: Mapping[str, Sequence[TrainingRun]], palette: Palette
+) -> Panel | None:
     rows: list[dict[str, Any]] = []
-    for place, runs in enumerate(settings.values()):
+    for name, runs in settings.items():
         smooth = [dict(_smooth(run, metric)) for run in runs]
         for step in sorted({step for one in smooth for step in one}):
             values = [one[step] for one in smooth if step in one]
-            rows.append(_row(place, step, values))
+            rows.append(_row(palette.place(name), step, values))
     if not rows:
         return None
     svg = charts.curves(rows, [], y_title=f"{title}, mean of {WINDOW} steps", y_end=max(row["high"] for row in rows))
@@ -76,12 +81,12 @@ def _row(place: int, step: int, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _evaluation_panel(
-    metric: str, title: str, split: str, settings: Mapping[str, Sequence[TrainingRun]]
+    metric: str, title: str, split: str, settings: Mapping[str, Sequence[TrainingRun]], palette: Palette
 ) -> Panel | None:
     marks = []
-    for place, (name, runs) in enumerate(settings.items()):
+    for name, runs in settings.items():
         for step, figures in _at_steps(runs, split, metric).items():
-            row = _row(place, step, [float(one["value"]) for one in figures])
+            row = _row(palette.place(name), step, [float(one["value"]) for one in figures])
             if len(figures) == 1:
                 row.update(low=figures[0].get("low"), high=figures[0].get("high"))
             row["text"] = f"{name}, step {step}: {title} {number(row['value'])} ({interval(row['low'], row['high'])})"

@@ -10,6 +10,7 @@ from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts
 from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, words
 from rationale_rm.report.inputs import EvalRun, Inputs
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
 from rationale_rm.report.training import TrainingRun, by_setting
 
@@ -28,10 +29,9 @@ class _Point:
     slices: Points
 
 
-def section(inputs: Inputs, trap: tuple[float, float]) -> Section | None:
+def section(inputs: Inputs, trap: tuple[float, float], palette: Palette) -> Section | None:
     """The section, or None where nothing has both figures."""
-    points = _eval_points(inputs.evals)
-    points += _training_points(inputs.trainings, len({point.series for point in points}))
+    points = _eval_points(inputs.evals, palette) + _training_points(inputs.trainings, palette)
     points = [point for point in points if point.slices]
     if not points:
         return None
@@ -50,7 +50,7 @@ def section(inputs: Inputs, trap: tuple[float, float]) -> Section | None:
     return Section("outcome", "Outcome and rationale", lead, [figure])
 
 
-def _eval_points(runs: Sequence[EvalRun]) -> list[_Point]:
+def _eval_points(runs: Sequence[EvalRun], palette: Palette) -> list[_Point]:
     found: list[_Point] = []
     for run in runs:
         figures = {(one.rule, one.slice, one.metric): one for one in run.result.estimates}
@@ -63,13 +63,14 @@ def _eval_points(runs: Sequence[EvalRun]) -> list[_Point]:
             }
             slices = {name: pair for name, pair in pairs.items() if None not in (pair[0].value, pair[1].value)}
             name = run.name if len(rules) == 1 else f"{run.name}, {rule}"
-            found.append(_Point(name, len(found), False, name, slices))
+            found.append(_Point(name, palette.place(name), False, f"{name}, evaluation", slices))
     return found
 
 
-def _training_points(runs: Sequence[TrainingRun], first: int) -> list[_Point]:
+def _training_points(runs: Sequence[TrainingRun], palette: Palette) -> list[_Point]:
     found = []
-    for place, (setting, seeds) in enumerate(by_setting(runs).items(), first):
+    for setting, seeds in by_setting(runs).items():
+        place = palette.place(setting)
         for run in seeds:
             begin, last = run.first(), run.last()
             if begin is not None and begin is not last:

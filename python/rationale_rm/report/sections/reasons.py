@@ -10,6 +10,7 @@ from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts, names
 from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, spoken, words
 from rationale_rm.report.inputs import Inputs, NamedAnalysis
+from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import percent
 
 CODE: Final = re.compile(r"(?:^|[^A-Z0-9])(EG|CG|GS|F[1-7])\Z", re.ASCII)
@@ -17,7 +18,7 @@ Found = dict[str, dict[str, Estimate]]
 """Model → code of a class or flaw → its share of the model's reasons."""
 
 
-def section(inputs: Inputs) -> Section | None:
+def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None where no analysis labelled reasons."""
     blocks: list[Figure | Table] = []
     notes: list[str] = []
@@ -25,7 +26,7 @@ def section(inputs: Inputs) -> Section | None:
         if one.analysis.analysis != "taxonomy":
             continue
         for rule in dict.fromkeys(estimate.rule for estimate in one.analysis.estimates):
-            blocks += _figures(_found(one, rule), rule)
+            blocks += _figures(_found(one, rule), rule, palette)
         notes += one.analysis.notes
     if not blocks:
         return None
@@ -57,7 +58,7 @@ def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
     return estimate.slice if estimate.slice in subject else None
 
 
-def _figures(found: Found, rule: str) -> list[Figure | Table]:
+def _figures(found: Found, rule: str, palette: Palette) -> list[Figure | Table]:
     by = f", labelled by {rule.replace('_', ' ')}" if rule else ""
     figures: list[Figure | Table] = []
     classes = {model: of for model, of in found.items() if any(code in of for code in names.CLASSES)}
@@ -65,7 +66,7 @@ def _figures(found: Found, rule: str) -> list[Figure | Table]:
     if classes:
         figures.append(_classes(classes, by))
     if flaws:
-        figures.append(_flaws(flaws, by))
+        figures.append(_flaws(flaws, by, palette))
     return figures
 
 
@@ -89,10 +90,11 @@ def _classes(found: Found, by: str) -> Figure:
     return Figure(title, caption, panels, legend, _table(title, found, names.CLASSES), bars=True)
 
 
-def _flaws(found: Found, by: str) -> Figure:
+def _flaws(found: Found, by: str, palette: Palette) -> Figure:
     labels = {code: f"{code} {name}" for code, name in names.FLAWS.items()}
     rows: list[dict[str, Any]] = []
-    for place, (model, of) in enumerate(found.items()):
+    for model, of in found.items():
+        place = palette.place(model)
         for code in names.FLAWS:
             one = of.get(code)
             if one is not None and one.value is not None:
@@ -102,7 +104,7 @@ def _flaws(found: Found, by: str) -> Figure:
                     {"label": labels[code], "series": place, "value": one.value, "low": low, "high": high, "text": text}
                 )
     title = f"Flaws of reasons{by}"
-    legend = [Key(model, place) for place, model in enumerate(found)]
+    legend = [Key(model, palette.place(model)) for model in found]
     panels = []
     if rows:
         end = min(1.0, max(row["high"] for row in rows) * 1.08 + 0.01)
