@@ -70,6 +70,10 @@ def test_intervals_are_those_of_a_slow_bootstrap():
         for metric in ("slope", "r2", "rmse", "intercept"):
             low, high = np.quantile([one[metric] for one in drawn], [0.025, 0.975])
             one = figure(found, slice, metric)
+            if slice == "overall" and metric in ("r2", "rmse"):  # an interval would lie beside the truth
+                assert (one.low, one.high) == (None, None)
+                assert "sampling noise" in one.unavailable
+                continue
             assert (one.low, one.high) == pytest.approx((low, high), abs=0.1 * (high - low))
 
 

@@ -253,8 +253,54 @@ def test_a_dry_run_asks_nothing(server, pairs, tmp_path, env):
 @pytest.mark.parametrize("labeller", ["rule", "openai:", "lexical", f"openai:{HOSTILE}@x"])
 def test_a_labeller_that_there_is_not(labeller, pairs, tmp_path):
     done = taxonomy(pairs, tmp_path / "labels.jsonl", "--labeller", labeller, code=2)
-    assert "expected rules, openai:NAME@URL" in done.stderr
+    assert ("names no server" if "@" in labeller else "expected rules, openai:NAME@URL") in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_a_password_in_an_address_is_shown_and_kept_nowhere(pairs, tmp_path, env):
+    out = tmp_path / "labels.jsonl"
+    more = ["--no-cache", "--attempts", "1", "--max-failure-rate", "1"]
+    done = taxonomy(pairs, out, "--labeller", "openai:n@http://user:SECRET@127.0.0.1:9/v1", *more, env=env)
+    refused = taxonomy(pairs, tmp_path / "x.jsonl", "--labeller", "bogus:http://user:SECRET@host", code=2)
+    assert records_of(out)
+    for text in (out.read_text(), done.stdout, done.stderr, refused.stderr):
+        assert "SECRET" not in text
+
+
+def test_output_in_a_folder_of_the_input_is_not_read(tmp_path):
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    pairs_file(folder / "pairs.jsonl", 3)
+    write(folder / "pairs.jsonl", *(pair(id=f"p{n}", **{"m-checklist": ["A is clearer."]}) for n in range(3)))
+    for _ in range(2):
+        done = taxonomy(folder, folder / "labels.jsonl")
+        assert "left out" not in done.stderr
+    assert len(records_of(folder / "labels.jsonl")) == 3
+
+
+def test_labels_of_other_texts_do_not_count(tmp_path):
+    """The reasons change, and the run that would label them anew ends at once."""
+    out = tmp_path / "labels.jsonl"
+    taxonomy(write(tmp_path / "a.jsonl", pair(id="p", **{"m-checklist": ["A is clearer."], "m-label": "A>B"})), out)
+    changed = write(tmp_path / "b.jsonl", pair(id="p", **{"m-checklist": ["B sorts the list."], "m-label": "A>B"}))
+    held = out.read_text()
+    taxonomy(changed, out)
+    assert out.read_text() != held, "asked anew"
+
+
+@pytest.mark.parametrize("fault", [{"context": 5}, {"context": [1]}, {"verdict": ["A>B"]}, {"swapped": "no"}])
+def test_samples_that_analyses_could_not_bear_are_bad_lines(fault, tmp_path):
+    good = SampleView(
+        id="1", pair_id="1", model="m", domain="d", context="q", response1="a", response2="b", status="ok",
+        verdict="A>B", reasons=("A is clearer \ud800.",),
+    )  # fmt: skip
+    lines = [json.dumps(good.to_dict()), json.dumps({**good.to_dict(), "id": "2", **fault})]
+    (tmp_path / "samples.jsonl").write_text("\n".join(lines) + "\n")
+    done = taxonomy(tmp_path / "samples.jsonl", tmp_path / "labels.jsonl")
+    assert f"samples.jsonl:2: {next(iter(fault))} must be" in done.stderr
+    assert len(records_of(tmp_path / "labels.jsonl")) == 1
+    templates = run("analyze", "templates", tmp_path / "samples.jsonl")
+    assert "Traceback" not in templates.stderr
 
 
 def test_nothing_to_label(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,8 @@ from rationale_rm.analysis.resample import Floats, Ints, numbered, resampled_sum
 from rationale_rm.documents import OVERALL, Analysis, Estimate, SampleView
 
 FIT: Final = ("r2", "rmse", "rmse_identity", "slope", "intercept")
+SPREAD: Final = ("r2", "rmse", "rmse_identity")
+"""Those of `FIT` that measure distances from a line."""
 MIN_POINTS: Final = 3
 """A line fits any two points."""
 _Key = tuple[str, str]
@@ -144,7 +146,19 @@ def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
         x, y = drawn[:, 1::3] / drawn[:, ::3], drawn[:, 2::3] / drawn[:, ::3]
     sums = columns.sum(axis=0)
     found = core.agreement(sums[1::3] / sums[::3], sums[2::3] / sums[::3])
-    return [*_fitted(slice, found, _fits(x, y), both.clusters[scored], n, n_total), _bias(slice, both, how)]
+    fitted = _fitted(slice, found, _fits(x, y), both.clusters[scored], n, n_total)
+    return [*map(_without_noisy_interval, fitted), _bias(slice, both, how)]
+
+
+def _without_noisy_interval(one: Estimate) -> Estimate:
+    """Deviations of means from a line hold the sampling noise of the means; resamples add the same noise once more, and
+    their interval lies beside the truth (docs/analysis.md has figures). The line itself has no such bias.
+    """
+    if one.metric not in SPREAD or one.value is None:
+        return one
+    return replace(
+        one, low=None, high=None, unavailable="no interval: the figure holds the sampling noise of the means"
+    )
 
 
 def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:

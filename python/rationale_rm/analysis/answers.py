@@ -56,6 +56,7 @@ def read_answers(
     label_scale: LabelScale | None = None,
     strict: bool = False,
     need_references: bool = True,
+    leave_out: str | os.PathLike[str] | None = None,
     on_line: Callable[[int], None] | None = None,
 ) -> Answers:
     """Reads answers with their matches.
@@ -63,13 +64,15 @@ def read_answers(
     A folder that holds ``samples.jsonl``, itself or in folders below, is one or several runs of `eval`; a run folder of
     `train` gives the samples of its steps, each step a model ``RUN@STEP``; any other
     folder or file holds samples, or what ``rationale-rm score`` reads (the output of ``critique`` and ``match``),
-    which `settings` say how to score; without `need_references` pairs may lack human reasons. `on_line` is called with
-    the number of lines read so far.
+    which `settings` say how to score; without `need_references` pairs may lack human reasons. The file `leave_out` is
+    not read where a folder holds it. `on_line` is called with the number of lines read so far.
 
     Raises `DataError` for two answers of one model under one id, and at the first bad line when `strict`;
     `FileNotFoundError` for a path that is not there.
     """
     files = files_of(paths)
+    if leave_out is not None and os.path.realpath(leave_out) not in map(os.path.realpath, paths):
+        files = [file for file in files if os.path.realpath(file) != os.path.realpath(leave_out)]
     samples = [file for file in files if file != STDIN and _holds_samples(file)]
     views: dict[tuple[str, str], SampleView] = {}
     places: dict[tuple[str, str], str] = {}

@@ -46,7 +46,14 @@ def degeneration(runs: Sequence[TrainRun], how: Sampling | None = None, *, toler
         estimates += _with_flag(changes, run, TRAIN, tolerance, notes)
     arms = {run.arm: [other for other in runs if other.arm == run.arm] for run in runs}
     for a, b in combinations(arms, 2):
-        found, at_steps = between(a, arms[a], b, arms[b], how)
+        found, at_steps = between(a, arms[a], b, arms[b])
+        if len(arms[a]) != len(arms[b]):
+            larger = max(a, b, key=lambda arm: len(arms[arm]))
+            left = arms[larger][min(len(arms[a]), len(arms[b])) :]
+            notes.append(
+                f"{a} minus {b} pairs runs in the order given; of {larger} there is nothing to compare with: "
+                + ", ".join(run.name for run in left)
+            )
         estimates += found
         points += at_steps
     if any(estimate.metric.endswith("_change") for estimate in estimates):

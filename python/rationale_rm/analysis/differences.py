@@ -8,11 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from rationale_rm import _core as core
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.changes import BLOCK, blocks_of, mover, quarter
-from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.resample import Floats, Ints, resampled_sums
+from rationale_rm.analysis.changes import BLOCK, mover, quarter
+from rationale_rm.analysis.resample import Floats, Ints
 from rationale_rm.analysis.runs import OF_TRAINING, TRAIN, TrainRun
 from rationale_rm.documents import Estimate
 
@@ -22,12 +20,13 @@ STUDENT: Final = (
     *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
 """97.5% quantiles of Student's t with 1 to 30 degrees of freedom."""
-MIN_BLOCKS: Final = 2
+MIN_LATE_BLOCKS: Final = 3
+"""Blocks of steps that the last quarter must hold."""
 _At = tuple[float, float | None, float | None]
 
 
 def between(
-    a: str, runs_a: Sequence[TrainRun], b: str, runs_b: Sequence[TrainRun], how: Sampling
+    a: str, runs_a: Sequence[TrainRun], b: str, runs_b: Sequence[TrainRun]
 ) -> tuple[list[Estimate], list[dict[str, Any]]]:
     """Arm `a` minus arm `b`: estimates of slice ``A minus B/SPLIT``, and points of the differences at all common steps.
 
@@ -35,9 +34,10 @@ def between(
     - ``train``: ``outcome`` and ``rationale`` over the last quarter of the common steps, and ``rationale_relative``,
       the ratio of the two rationale rewards minus 1 (the paper's "24.2% lower").
 
-    With one run an arm the interval is that of the two figures, or resamples blocks of steps. With several, they are
-    paired in the order in which they are given, one seed each, and it is Student's over seeds; to evaluations, which
-    are of the same pairs for all seeds, the width of the figures' own intervals is added, as of an independent source.
+    With one run an arm the interval is that of the two figures, or Student's over the means of blocks of steps. With
+    several, they are paired in the order in which they are given, one seed each, and it is Student's over seeds; to
+    evaluations, which are of the same pairs for all seeds, the width of the figures' own intervals is added, as of an
+    independent source.
     Arms of unequal size are compared as far as the smaller one goes. n counts evaluated rows or steps, and for
     evaluations of several seeds the pairs of runs.
     """
@@ -56,8 +56,8 @@ def between(
             ]  # fmt: skip
             estimates.append(_last(f"{name}/{split}", metric, found, _n(paired, split, metric, found)))
     for metric in OF_TRAINING[:2]:
-        estimates.append(_training(f"{name}/{TRAIN}", metric, paired, how, relative=False))
-    estimates.append(_training(f"{name}/{TRAIN}", "rationale", paired, how, relative=True))
+        estimates.append(_training(f"{name}/{TRAIN}", metric, paired, relative=False))
+    estimates.append(_training(f"{name}/{TRAIN}", "rationale", paired, relative=True))
     return estimates, points
 
 
@@ -109,13 +109,11 @@ def _n(paired: Sequence[tuple[TrainRun, TrainRun]], split: str, metric: str, fou
     return min((count for count in counts if count is not None), default=1)
 
 
-def _training(
-    slice: str, metric: str, paired: Sequence[tuple[TrainRun, TrainRun]], how: Sampling, *, relative: bool
-) -> Estimate:
+def _training(slice: str, metric: str, paired: Sequence[tuple[TrainRun, TrainRun]], *, relative: bool) -> Estimate:
     name = f"{metric}_relative" if relative else metric
     columns = [_common(x, y, metric) for x, y in paired]
-    if any(len(np.unique(blocks_of(steps))) < MIN_BLOCKS for steps, _, _ in columns):
-        why = f"the runs share too few steps: {MIN_BLOCKS * BLOCK} are needed in the last quarter"
+    if any(len(steps) < MIN_LATE_BLOCKS * BLOCK for steps, _, _ in columns):
+        why = f"the runs share too few steps: {MIN_LATE_BLOCKS * BLOCK} are needed in the last quarter"
         return figures.none(slice, name, why, n=sum(len(steps) for steps, _, _ in columns))
     n = sum(len(steps) for steps, _, _ in columns)
     if len(paired) > 1:
@@ -124,18 +122,18 @@ def _training(
             return figures.none(slice, name, "a rationale reward of 0 to divide by", n=n, n_total=n)
         mean, below, above = over_seeds(values)
         return Estimate(slice=slice, metric=name, value=mean, low=below, high=above, n=n, n_total=n)
-    steps, x, y = columns[0]
-    blocks = blocks_of(steps)
-    if not relative:
-        found = core.paired_bootstrap(x, y, clusters=blocks, n_resamples=how.n_resamples, seed=how.seed)
-        low, high = figures.finite(found.low), figures.finite(found.high)
-        return Estimate(slice=slice, metric=name, value=found.difference, low=low, high=high, n=n, n_total=n)
-    drawn = resampled_sums(np.stack([x, y], axis=1), blocks, n_resamples=how.n_resamples, seed=how.seed)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(np.sum(x) / np.sum(y) - 1)
-        ratios = drawn[:, 0] / drawn[:, 1] - 1
-    why = "a rationale reward of 0 to divide by"
-    return figures.drawn_estimate(slice, name, value, ratios, blocks, n=n, n_total=n, why_none=why)
+    _, x, y = columns[0]
+    if relative and np.sum(y) == 0:
+        return figures.none(slice, name, "a rationale reward of 0 to divide by", n=n, n_total=n)
+    ratio = float(np.sum(x) / np.sum(y)) if relative else 1.0
+    # of a ratio: what a block moves it by, to first order
+    moves: Floats = (x - ratio * y) / np.mean(y) if relative else x - y
+    blocks = np.array_split(moves, len(moves) // BLOCK)
+    mean, low, high = over_seeds([float(np.mean(block)) for block in blocks])
+    value = ratio - 1 if relative else float(np.mean(moves))
+    return Estimate(
+        slice=slice, metric=name, value=value, low=value + low - mean, high=value + high - mean, n=n, n_total=n
+    )
 
 
 def _common(a: TrainRun, b: TrainRun, metric: str) -> tuple[Ints, Floats, Floats]:

@@ -44,7 +44,7 @@ def cluster(
     for number, text in enumerate(texts):
         if on_text is not None:
             on_text(number)
-        bands = _bands(rensa, text)
+        bands = _bands(rensa, text.encode("utf-8", "replace").decode())
         shared = Counter(leader for band in bands for leader in buckets.get(band, ()))
         found = _alike(text, shared, texts, similar)
         if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rationale_rm.analysis.train_samples import is_train_sample, view_of
@@ -52,10 +52,25 @@ def _faults(view: SampleView) -> Iterator[str]:
             not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1
         ):
             yield f"{name} must be a number from 0 to 1, or null"
+    yield from _faults_of_texts(view)
     if view.right is not None and not isinstance(view.right, bool):
         yield "right must be true, false or null"
     if not isinstance(view.matches, tuple) or not all(_is_entry(entry, view) for entry in view.matches):
         yield "matches must be lists of a reference, a reason (both from 0 and in their lists) and a score from 0 to 1"
+
+
+def _faults_of_texts(view: SampleView) -> Iterator[str]:
+    for name in ("response1", "response2"):
+        if not isinstance(getattr(view, name), str):
+            yield f"{name} must be text"
+    for name in ("verdict", "label", "text"):
+        if not isinstance(getattr(view, name), (str, type(None))):
+            yield f"{name} must be text or null"
+    if not isinstance(view.swapped, bool):
+        yield "swapped must be true or false"
+    messages = view.context if isinstance(view.context, tuple) else ()
+    if not isinstance(view.context, (str, tuple)) or not all(isinstance(one, Mapping) for one in messages):
+        yield "context must be text or a list of chat messages"
 
 
 def _is_entry(entry: Any, view: SampleView) -> bool:

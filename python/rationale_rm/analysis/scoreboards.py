@@ -52,9 +52,15 @@ def read_scoreboard(paths: Sequence[str | os.PathLike[str]], figure: str | None 
     unscored: dict[str, str] = {}
     names: list[str] = []
     places: dict[str, str] = {}
+    results: tuple[str, str] | None = None
     for file in dict.fromkeys(files):
         if file.lower().endswith(".json"):
             name, rows = _of_result(file, figure)
+            if results and name != results[0]:
+                raise DataError(
+                    BadLine(file, 0, f"its figure is {name}, and that of {results[1]} is {results[0]}: one is expected")
+                )
+            results = results or (name, file)
         else:
             name, rows = Path(file).stem, _of_csv(file)
         names.append(name)

@@ -81,8 +81,11 @@ def answers_of(
     strict: bool,
     quiet: bool,
     need_references: bool = True,
+    own_output: str | None = None,
 ) -> Answers:
-    """The answers in `paths` of these models; leaves the program where there are none."""
+    """The answers in `paths` of these models; leaves the program where there are none. What an earlier run left in
+    `own_output` is not read, though it lies in one of the folders.
+    """
     progress = output.Progress(quiet)
 
     def on_line(count: int) -> None:
@@ -97,6 +100,7 @@ def answers_of(
             label_scale=label_scale,
             strict=strict,
             need_references=need_references,
+            leave_out=own_output,
             on_line=on_line,
         )
     output.report_bad_lines(answers.bad, answers.n_lines, quiet)

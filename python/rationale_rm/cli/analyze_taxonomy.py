@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+import asyncio
+import os
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote
@@ -25,7 +27,7 @@ from rationale_rm.cli.analyze_inputs import (
     finish,
 )
 from rationale_rm.documents import SampleView
-from rationale_rm.judge.spec import FORMS, model_of, parse_spec
+from rationale_rm.judge.spec import model_of, parse_spec
 from rationale_rm.types import VERDICT_TEXTS
 
 EPILOG: Final = """\
@@ -95,10 +97,17 @@ def taxonomy(
     if labeller != rules.NAME:
         try:
             spec = parse_spec(labeller)
-        except ValueError:
-            output.fail(f"--labeller {output.safe(labeller, 80)}: expected rules, {FORMS}", output.USAGE)
+        except ValueError as error:
+            output.fail(f"--labeller {error}".replace("expected ", f"expected {rules.NAME}, "), output.USAGE)
     answers = answers_of(
-        inputs, model, top_k=0, label_scale=label_scale, strict=strict, quiet=how.quiet, need_references=False
+        inputs,
+        model,
+        top_k=0,
+        label_scale=label_scale,
+        strict=strict,
+        quiet=how.quiet,
+        need_references=False,
+        own_output=out,
     )
     items = _items(answers, how.limit)
     wanted = {item.request.id: _digest(item.request) for item in items}
@@ -123,20 +132,26 @@ def taxonomy(
         by_id = {item.request.id: item.view for item in items}
 
         def on_labels(result: LabelResult) -> None:
-            run.keep(_record(by_id[result.request.id], result, labeller), result.error)
+            run.keep(_record(by_id[result.request.id], result, made_by["labeller"]), result.error)
 
         work = label_each(caller, requests, on_labels, settings)
-    try:
-        run.carry_out(work, COMMAND, (), answers.n_lines)
-    finally:  # too many failures leave the program, but what is there is shown all the same
+
+    def show() -> None:
         sampling = Sampling(n_resamples, seed)
         with failing():
-            labelled = _labelled(items, read_labels([out]))
-            about = manifest(answers.files, sampling, made_by=made_by, labels=out)
+            labelled = _labelled(items, read_labels([out]), run.journal.done)
+            about = manifest(answers.files, sampling, made_by=made_by, labels=os.path.basename(out))
             document = rates(labelled, sampling, labeller=made_by["labeller"], manifest=about)
             if spec is None:
                 document = replace(document, notes=(*document.notes, rules.NOTE))
         finish(document, how.summary, how.quiet, answers.bad)
+
+    try:
+        run.carry_out(work, COMMAND, (), answers.n_lines)
+    except typer.Exit:  # too many failures leave the program, but what is there is shown all the same
+        show()
+        raise
+    show()
 
 
 def _items(answers: Answers, limit: int | None) -> list[_Item]:
@@ -144,8 +159,9 @@ def _items(answers: Answers, limit: int | None) -> list[_Item]:
     items = []
     for view in answers.views:
         if reasons_known(view) and view.reasons:
+            model = quote(view.model, safe="", errors="surrogatepass")  # no two answers and models make one id
             request = LabelRequest(
-                id=f"{view.id}/{quote(view.model, safe='')}",  # no two answers and models make one id
+                id=f"{view.id}/{model}",
                 context=view.context,
                 response1=view.response1,
                 response2=view.response2,
@@ -180,6 +196,7 @@ def _by_rules(items: Sequence[_Item], run: asking.Run) -> Coroutine[Any, Any, No
                 )
                 result = LabelResult(request=request, labels=tuple(found), status=None)
                 run.keep(_record(view, result, rules.NAME), None)
+                await asyncio.sleep(0)  # where Ctrl-C ends it
 
     return work()
 
@@ -206,13 +223,16 @@ def _record(view: SampleView, result: LabelResult, labeller: str) -> dict[str, A
     return record
 
 
-def _labelled(items: Sequence[_Item], found: Sequence[Labelled]) -> list[Labelled]:
-    """The labels of each item, None for each of its reasons where there are none yet."""
+def _labelled(items: Sequence[_Item], found: Sequence[Labelled], done: Collection[str]) -> list[Labelled]:
+    """The labels of each item, None for each of its reasons where there are none yet.
+
+    `done` are the requests that the output answers as they are now: labels of other texts do not count.
+    """
     by_answer: Mapping[tuple[str, str], Labelled] = {(one.model, one.id): one for one in found}
     labelled = []
     for view, request in items:
         none = (None,) * len(request.reasons)
         missing = Labelled(view.id, view.pair_id, view.model, view.domain, none, none)
-        held = by_answer.get((view.model, view.id), missing)
+        held = by_answer.get((view.model, view.id), missing) if request.id in done else missing
         labelled.append(held if len(held.classes) == len(request.reasons) else missing)
     return labelled
