@@ -103,6 +103,21 @@ def test_two_models_of_one_leaderboard_are_compared_by_question(benchmark, tmp_p
     assert hard["n"] == 20
 
 
+@pytest.mark.parametrize("texts", [True, False])
+def test_games_against_different_baselines_are_not_compared(benchmark, tmp_path, texts):
+    for path in (benchmark / "model_judgment" / "judge").iterdir():
+        other = path.read_text("utf-8").replace(BASELINES["hard_prompt"], "alpha")
+        (benchmark / "other").mkdir(exist_ok=True)
+        write(benchmark / "other" / path.name, *map(json.loads, other.splitlines()))
+    options = (*(given(benchmark) if texts else ()), "--candidate", "beta", "--category", "hard_prompt", *FEW)
+    for name, judgments in (("one", recorded(benchmark)), ("two", ("--recorded", benchmark / "other"))):
+        done = invoke(tmp_path / name, *options, *judgments)
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["eval", "compare", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert done.exit_code != 0
+    assert "have no item in common; their manifests differ in boards" in " ".join(done.output.split())
+
+
 def test_without_answers_there_is_the_plain_rule_alone(benchmark, tmp_path):
     out = tmp_path / "run"
     done = invoke(out, *recorded(benchmark), "--candidate", "beta", "--category", "creative_writing", *FEW)
