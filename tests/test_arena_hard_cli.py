@@ -150,6 +150,57 @@ def test_a_models_name_leads_nowhere(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench", "runs"]
 
 
+def test_names_of_a_runs_own_files_are_no_folders(tmp_path):
+    names = ("result.json", "samples.jsonl", "items.jsonl", "answers.jsonl")
+    bench = write_benchmark(tmp_path / "bench", dict.fromkeys(names, 0.0))
+    for _ in range(2):  # a second time, over the first
+        done = invoke(tmp_path / "run", *given(bench), *recorded(bench), *FEW)
+        assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(f"{name}_" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        ((), ("--candidate", "alpha"), "alpha/result.json"),
+        (("--candidate", "alpha"), (), "run/result.json"),
+    ],
+)
+def test_results_of_other_models_do_not_stay_beside_new_ones(benchmark, tmp_path, before, after, left):
+    out = tmp_path / "run"
+    options = (*given(benchmark), *recorded(benchmark), *FEW)
+    assert invoke(out, *options, *before).exit_code == 0
+    held = {path: path.read_bytes() for path in out.rglob("*.json*")}
+    done = invoke(out, *options, *after)
+    assert done.exit_code == 1
+    said = done.output.replace("\n", "")
+    assert left in said
+    assert "other models" in said
+    assert {path: path.read_bytes() for path in out.rglob("*.json*")} == held
+
+
+def test_a_live_run_is_refused_before_it_asks(benchmark, tmp_path, env):
+    out = tmp_path / "run"
+    assert invoke(out, *given(benchmark), *recorded(benchmark), *FEW).exit_code == 0
+    with RecordingServer(upright) as server:
+        judge = ("--model", f"openai:genrm@{server.url}")
+        run("eval", "arena_hard", out, *given(benchmark), "--candidate", "alpha", *judge, *FEW, env=env, code=1)
+        assert server.bodies == []
+
+
+def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
+    file = benchmark / "model_judgment" / "judge" / "0.jsonl"
+    lines = file.read_text("utf-8").splitlines()
+    lines[4] = json.dumps({"uid": "x"})
+    write(file, *map(json.loads, lines))
+    done = invoke(tmp_path / "run", *recorded(benchmark))
+    assert done.exit_code == 1
+    assert "0.jsonl:5: games must be a list of two" in " ".join(done.output.split())
+    write(file, {"uid": "x"})
+    done = invoke(tmp_path / "run", "--recorded", file)
+    assert "no line has games, so these are not upstream's judgments" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
