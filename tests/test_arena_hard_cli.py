@@ -103,6 +103,21 @@ def test_two_models_of_one_leaderboard_are_compared_by_question(benchmark, tmp_p
     assert hard["n"] == 20
 
 
+@pytest.mark.parametrize("texts", [True, False])
+def test_games_against_different_baselines_are_not_compared(benchmark, tmp_path, texts):
+    for path in (benchmark / "model_judgment" / "judge").iterdir():
+        other = path.read_text("utf-8").replace(BASELINES["hard_prompt"], "alpha")
+        (benchmark / "other").mkdir(exist_ok=True)
+        write(benchmark / "other" / path.name, *map(json.loads, other.splitlines()))
+    options = (*(given(benchmark) if texts else ()), "--candidate", "beta", "--category", "hard_prompt", *FEW)
+    for name, judgments in (("one", recorded(benchmark)), ("two", ("--recorded", benchmark / "other"))):
+        done = invoke(tmp_path / name, *options, *judgments)
+        assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(app, ["eval", "compare", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert done.exit_code != 0
+    assert "have no item in common; their manifests differ in boards" in " ".join(done.output.split())
+
+
 def test_without_answers_there_is_the_plain_rule_alone(benchmark, tmp_path):
     out = tmp_path / "run"
     done = invoke(out, *recorded(benchmark), "--candidate", "beta", "--category", "creative_writing", *FEW)
@@ -133,6 +148,57 @@ def test_a_models_name_leads_nowhere(tmp_path):
     assert folders == ["_", "_.._up", "a_b", "a_b_"]
     assert {read_run(out / name).result.model for name in folders} == {"../../up", "a/b", "a_b", ".."}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench", "runs"]
+
+
+def test_names_of_a_runs_own_files_are_no_folders(tmp_path):
+    names = ("result.json", "samples.jsonl", "items.jsonl", "answers.jsonl")
+    bench = write_benchmark(tmp_path / "bench", dict.fromkeys(names, 0.0))
+    for _ in range(2):  # a second time, over the first
+        done = invoke(tmp_path / "run", *given(bench), *recorded(bench), *FEW)
+        assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(f"{name}_" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        ((), ("--candidate", "alpha"), "alpha/result.json"),
+        (("--candidate", "alpha"), (), "run/result.json"),
+    ],
+)
+def test_results_of_other_models_do_not_stay_beside_new_ones(benchmark, tmp_path, before, after, left):
+    out = tmp_path / "run"
+    options = (*given(benchmark), *recorded(benchmark), *FEW)
+    assert invoke(out, *options, *before).exit_code == 0
+    held = {path: path.read_bytes() for path in out.rglob("*.json*")}
+    done = invoke(out, *options, *after)
+    assert done.exit_code == 1
+    said = done.output.replace("\n", "")
+    assert left in said
+    assert "other models" in said
+    assert {path: path.read_bytes() for path in out.rglob("*.json*")} == held
+
+
+def test_a_live_run_is_refused_before_it_asks(benchmark, tmp_path, env):
+    out = tmp_path / "run"
+    assert invoke(out, *given(benchmark), *recorded(benchmark), *FEW).exit_code == 0
+    with RecordingServer(upright) as server:
+        judge = ("--model", f"openai:genrm@{server.url}")
+        run("eval", "arena_hard", out, *given(benchmark), "--candidate", "alpha", *judge, *FEW, env=env, code=1)
+        assert server.bodies == []
+
+
+def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
+    file = benchmark / "model_judgment" / "judge" / "0.jsonl"
+    lines = file.read_text("utf-8").splitlines()
+    lines[4] = json.dumps({"uid": "x"})
+    write(file, *map(json.loads, lines))
+    done = invoke(tmp_path / "run", *recorded(benchmark))
+    assert done.exit_code == 1
+    assert "0.jsonl:5: games must be a list of two" in " ".join(done.output.split())
+    write(file, {"uid": "x"})
+    done = invoke(tmp_path / "run", "--recorded", file)
+    assert "no line has games, so these are not upstream's judgments" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

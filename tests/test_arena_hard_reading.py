@@ -140,10 +140,9 @@ def test_answers_with_their_recorded_counts(tmp_path):
         answer("q2", metadata=None),
         answer("q3", metadata={"token_len": -3}),
         answer("q4", messages=[{"role": "assistant", "content": "plain"}]),
-        answer("q1", text="again"),
     ]
     found = read_answers([write(tmp_path / "m.jsonl", *lines)])["m"]
-    assert found["q1"].text == "again"
+    assert found["q1"].text == "one"
     assert found["q1"].recorded_style == Style(length=7, headers=3, lists=3, bold=5)
     assert found["q2"].recorded_style is None
     assert found["q3"].recorded_style is None
@@ -161,16 +160,37 @@ def test_a_judged_question_that_is_no_question_is_refused():
         make_battles([game("q1", "m", False, 1)], category="hard_prompt", baseline=BASELINE, questions=["q2"])
 
 
-def test_of_two_games_the_one_with_a_verdict_counts_once():
-    games = [
-        game("q1", "m", False, None),
-        game("q1", "m", False, 1),
-        game("q1", "m", False, -2),
-        game("q1", "m", True, 1),
-    ]
-    fought = make_battles(games, category="hard_prompt", baseline=BASELINE, questions=["q1", "q2"])
-    assert fought.wins[0, 0] == fought.weights[0, 0] == 2
-    assert fought.statuses == ({"ok": 2, "not_answered": 2},)
+@pytest.mark.parametrize(("model_first", "shown"), [(False, "baseline's"), (True, "model's")])
+def test_a_second_game_in_one_order_is_refused(model_first, shown):
+    games = [game("q1", "m", False, None), game("q1", "m", True, 1), game("q1", "m", model_first, -2)]
+    with pytest.raises(ValueError, match=f"two games of m on the question q1 show the {shown} answer first"):
+        make_battles(games, category="hard_prompt", baseline=BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("read", "line", "message"),
+    [
+        (
+            read_judgments,
+            judgment("q1", "m", "A>B", None),
+            "a second judgment by 'gpt-4.1' of 'm' on the question 'q1'",
+        ),
+        (read_answers, answer("q1", "m"), "a second answer of 'm' to the question 'q1'"),
+    ],
+)
+def test_a_copy_of_a_models_file_is_refused(tmp_path, read, line, message):
+    """Of two judgments one game of each could count, and nobody would know which."""
+    others = [line | {"uid": "q2"}, line | {"model": "n"}]
+    write(tmp_path / "m.jsonl", *others, line)
+    assert len(read([tmp_path])) > 0
+    write(tmp_path / "other.jsonl", line | {"uid": "q3"}, line)
+    with pytest.raises(DataError, match=rf"other\.jsonl:2: {message}, the first is .*m\.jsonl:3: keep one"):
+        read([tmp_path])
+
+
+def test_two_judges_may_judge_the_same_answer(tmp_path):
+    lines = [judgment("q1", "m", "A>B", "A>B", judge=judge) for judge in ("one", "other")]
+    assert len(read_judgments([write(tmp_path / "m.jsonl", *lines)])) == 4
 
 
 def test_categories_never_mix():

@@ -124,6 +124,19 @@ def test_the_difference_of_two_models_is_paired_by_question():
     assert (found.value, found.low, found.high, found.n) == (0, 0, 0, 100)
 
 
+def test_another_baseline_and_a_judge_of_itself_are_noted():
+    fought = make_battles([game("q", "m", first, 1) for first in (0, 1)], category="hard_prompt", baseline=BASELINE)
+    notes = {
+        judge: " ".join(make_result("m", [make_board(fought, **QUICK)], [], {"judge": judge}, **QUICK).notes)
+        for judge in ("m", "other")
+    }
+    assert all(
+        "judged against baseline, and the benchmark's baseline is o3-mini-2025-01-31" in n for n in notes.values()
+    )
+    assert "m judged its own answers" in notes["m"]
+    assert "judged its own answers" not in notes["other"]
+
+
 QUESTIONS = {
     "h1": Question("h1", "hard_prompt", "math", "What is 2 + 2?"),
     "h2": Question("h2", "hard_prompt", "coding", "Sort a list."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
@@ -54,6 +54,7 @@ _CONTROL: Final[Mapping[StyleControl, tuple[Control, ...]]] = {
     "markdown": ("markdown",),
     "none": (),
 }
+_RESERVED: Final = (RESULT_FILE, SAMPLES_FILE, ITEMS_FILE, ANSWERS_FILE)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
@@ -148,6 +149,7 @@ def arena_hard(
         )
         if spec is not None:
             judge, asked = running.called(spec, name), _asked(contest)
+            _refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
             if not running.ask(result.NAME, out, asked, spec, judge, settings, how):
                 return
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
@@ -173,6 +175,7 @@ def arena_hard(
         one: _outcome(one, boards, contest, games, about)
         for one in sorted({one for board in boards for one in board.battles.models})
     }
+    _refuse_others(out, outcomes)
     _write(out, outcomes, how, live=spec is not None)
     if not how.quiet and how.summary != "-":
         results = {one: outcome.result for one, outcome in outcomes.items()}
@@ -206,8 +209,15 @@ def _recorded(
     contest: Contest, files: Sequence[str], given: Mapping[str, str], judge: str | None
 ) -> tuple[Contest, list[Game], str]:
     """The games of upstream's judgments, or of the answers of an earlier run, with the judge's name."""
-    if all(is_judgment(row.value) for row in read_records(files)):
+    # One judgment is enough: the reader names the first line that is none
+    if any(is_judgment(row.value) for row in read_records(files)):
         return recorded_games(contest, files, given=given, judge=judge)
+    if not (contest.questions and contest.answers):
+        output.fail(
+            f"{files[0]}: no line has games, so these are not upstream's judgments; the answers of an earlier run need "
+            "--data and --answers, too",
+            output.USAGE,
+        )
     answers = read_ours(files, model=judge, pairs=_asked(contest))
     return contest, asking.games(answers), answers.model
 
@@ -241,18 +251,37 @@ def _outcome(
     )
 
 
-def _write(run: str, outcomes: Mapping[str, running.Outcome], how: options.Asking, *, live: bool) -> None:
-    """The files of one model into the folder itself, those of several into a folder of each."""
-    folders: dict[str, str] = {}
-    for model in outcomes:
+def _folders(run: str, models: Iterable[str]) -> dict[str, str]:
+    """Model → the folder of its files: of one model the run's own, of several one of each."""
+    names: dict[str, str] = {}
+    for model in sorted(models):
         name = _UNSAFE.sub("_", model).lstrip(".") or "_"
-        while name in folders.values():
+        while name in names.values() or name in _RESERVED:
             name += "_"
-        folders[model] = name
+        names[model] = name
+    return {model: run if len(names) == 1 else os.path.join(run, name) for model, name in names.items()}
+
+
+def _refuse_others(run: str, models: Iterable[str]) -> None:
+    """Leaves the program where the run's folder holds results that those of `models` would not replace: boards of
+    different models would stand side by side as one run.
+    """
+    ours = {os.path.join(folder, RESULT_FILE) for folder in _folders(run, models).values()}
+    inside = sorted(os.listdir(run)) if os.path.isdir(run) else []
+    for file in (os.path.join(run, RESULT_FILE), *(os.path.join(run, name, RESULT_FILE) for name in inside)):
+        if file not in ours and os.path.isfile(file):
+            output.fail(
+                f"{file} is a result of a run with other models, which would stand beside those of this one: remove it "
+                f"({ANSWERS_FILE} can stay) or choose another folder"
+            )
+
+
+def _write(run: str, outcomes: Mapping[str, running.Outcome], how: options.Asking, *, live: bool) -> None:
+    """The files of every model, and what the run prints of them."""
+    folders = _folders(run, outcomes)
     silent = replace(how, quiet=True, summary=None)
     for model, outcome in outcomes.items():
-        folder = run if len(outcomes) == 1 else os.path.join(run, folders[model])
-        running.finish(folder, outcome, silent, None, live=live)
+        running.finish(folders[model], outcome, silent, None, live=live)
     if how.summary is not None and not live:
         output.write_json(how.summary, {model: outcome.result.to_dict() for model, outcome in outcomes.items()})
     if not how.quiet:

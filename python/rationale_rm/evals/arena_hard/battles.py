@@ -52,9 +52,9 @@ def make_battles(
 ) -> Battles:
     """The battles of `category`; games of other categories and of the baseline against itself are passed over.
 
-    `questions` are the ids that should have been judged; None is those that any game is about. Of several games with
-    the same model, question and order the first with a verdict counts. Raises `ValueError` for a game against another
-    baseline or about a question that is not among `questions`.
+    `questions` are the ids that should have been judged; None is those that any game is about. Raises `ValueError`
+    for a game against another baseline, for one about a question that is not among `questions`, and for a second game
+    with the same model, question and order.
     """
     chosen = [game for game in games if game.category == category and game.model != baseline]
     for game in chosen:
@@ -71,8 +71,13 @@ def make_battles(
         if game.uid not in row:
             raise ValueError(f"{category}: the judged question {game.uid} is not among the questions")
         place = (int(game.model_first), row[game.uid], column[game.model])
-        if place not in held or held[place].level is None:
-            held[place] = game
+        if place in held:
+            first = "model's" if game.model_first else "baseline's"
+            raise ValueError(
+                f"{category}: two games of {game.model} on the question {game.uid} show the {first} answer first: "
+                "leave one of them out"
+            )
+        held[place] = game
     levels = np.full((2, len(uids), len(models)), np.nan)
     malformed = np.zeros(levels.shape, dtype=bool)
     statuses = [Counter({NOT_ANSWERED: 2 * len(uids)}) for _ in models]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rationale_rm.data import Row, expand
-from rationale_rm.data.faults import kind
+from rationale_rm.data.faults import kind, short
 from rationale_rm.evals.arena_hard.games import BASELINES, CATEGORIES, NOT_ANSWERED, Answer, Game, Question
 from rationale_rm.evals.arena_hard.style import Style
 from rationale_rm.evals.files import checked, name_of, read_records, refuse, text_of
@@ -47,12 +47,14 @@ def read_answers(paths: Paths) -> dict[str, dict[str, Answer]]:
     """Model → question id → answer.
 
     The answer is the last of ``messages``, whose ``content`` is text or ``{"answer": text}``; the counts of
-    ``metadata`` are taken where they are there. Of several answers of a model to a question the last stands, as
-    upstream has it.
+    ``metadata`` are taken where they are there. A second answer of a model to a question is refused: which of the two
+    was judged is not known.
     """
     found: dict[str, dict[str, Answer]] = {}
+    places: dict[tuple[str, ...], Row] = {}
     for row in read_records(expand(paths)):
         uid, model = name_of(row, "uid"), name_of(row, "model")
+        _first(places, (model, uid), row, f"a second answer of {short(model)} to the question {short(uid)}")
         messages = row.value.get("messages")
         if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
             refuse(row, "messages must be a list that ends with the answer")
@@ -75,15 +77,19 @@ def read_judgments(paths: Paths, *, baselines: Mapping[str, str] = BASELINES) ->
 
     The first game shows the baseline's answer as A, the second the model's. A game that is null was not answered; one
     whose ``score`` is null has no verdict; a score that is no label of upstream's is a bad verdict. A line without
-    ``baseline`` has that of `baselines`.
+    ``baseline`` has that of `baselines`. A second judgment by one judge of a model's answer to a question is refused:
+    the games of two judgments would be mixed.
     """
     found: list[Game] = []
+    places: dict[tuple[str, ...], Row] = {}
     for row in read_records(expand(paths)):
         games = row.value.get("games")
         if not isinstance(games, list) or len(games) != 2:
             refuse(row, "games must be a list of two: the baseline's answer shown first, then the model's")
         category = _category(row)
         uid, model, judge = name_of(row, "uid"), name_of(row, "model"), name_of(row, "judge")
+        what = f"a second judgment by {short(judge)} of {short(model)} on the question {short(uid)}"
+        _first(places, (judge, model, uid), row, what)
         given = row.value.get("baseline") is not None
         baseline = name_of(row, "baseline") if given else baselines[category]
         for number, game in enumerate(games):
@@ -103,6 +109,13 @@ def read_judgments(paths: Paths, *, baselines: Mapping[str, str] = BASELINES) ->
                 )
             )
     return found
+
+
+def _first(places: dict[tuple[str, ...], Row], key: tuple[str, ...], row: Row, what: str) -> None:
+    """Keeps where `key` stands; refuses a row where it stood before."""
+    before = places.setdefault(key, row)
+    if before is not row:
+        refuse(row, f"{what}, the first is {before.file}:{before.line}: keep one of them")
 
 
 def _verdict(row: Row, game: Any) -> tuple[int | None, str, str | None]:

@@ -11,6 +11,7 @@ import numpy as np
 from rationale_rm.documents import Estimate, EvalResult
 from rationale_rm.evals.arena_hard.board import PLAIN, STYLE_CONTROLLED, Board
 from rationale_rm.evals.arena_hard.bootstrap import LEVEL, UPSTREAM_LEVEL, percentiles
+from rationale_rm.evals.arena_hard.games import BASELINES
 from rationale_rm.evals.figures import estimates
 from rationale_rm.evals.table import ScoredItem
 from rationale_rm.metrics.results import Floats
@@ -55,7 +56,7 @@ def make_result(
         manifest={**manifest, "boards": [_described(board) for board in on]},
         estimates=tuple(found),
         statuses=dict(sorted(statuses.items())),
-        notes=(INTERVALS, *(note for board in on for note in _notes(board))),
+        notes=(INTERVALS, *(note for board in on for note in _notes(board, manifest.get("judge")))),
     )
 
 
@@ -149,11 +150,16 @@ def _described(board: Board) -> dict[str, Any]:
     }
 
 
-def _notes(board: Board) -> list[str]:
+def _notes(board: Board, judge: str | None) -> list[str]:
     category, styled = board.battles.category, board.covariates
+    notes, usual = [], BASELINES.get(category)
+    if board.battles.baseline != usual:
+        notes.append(f"{category}: judged against {board.battles.baseline}, and the benchmark's baseline is {usual}")
+    if judge in board.battles.models:
+        notes.append(f"{category}: {judge} judged its own answers, too; Arena-Hard leaves a judge's own answers out")
     if styled is None:
-        return []
-    notes = [
+        return notes
+    notes += [
         f"{category}: style_controlled is Arena-Hard's rule, the win rate at the mean style difference of all battles "
         f"on the board (models: {len(board.battles.models)}); equal_style is that against an answer of the same style"
     ]

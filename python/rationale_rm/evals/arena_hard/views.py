@@ -53,6 +53,9 @@ def items(
 ) -> list[ScoredItem]:
     """One for each question, for ``rationale-rm eval compare``.
 
+    An item's id names the question and the baseline, so that games against different baselines are not compared, with
+    the texts at hand or without.
+
     ``per_question/win_rate`` is the share of a question's weight that the model won. Its mean gives every question the
     same weight, where the score gives a question with strong verdicts more.
     """
@@ -71,7 +74,15 @@ def items(
             "/position_bias": float((second - first) / 2.0) if both else None,
         }
         asked = questions.get(uid), answers.get(battles.baseline, {}).get(uid)
-        found.append(ScoredItem(id=uid, cluster=uid, slices=(battles.category,), values=values, digest=_digest(*asked)))
+        found.append(
+            ScoredItem(
+                id=f"{uid} against {battles.baseline}",
+                cluster=uid,
+                slices=(battles.category,),
+                values=values,
+                digest=_digest(*asked),
+            )
+        )
     return found
 
 
