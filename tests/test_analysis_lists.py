@@ -1,5 +1,7 @@
 """Lengths of lists and the ranks that RC comes from, against slow twins; planted effects and none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analysis_cases import answers, figure, view
@@ -117,6 +119,14 @@ def test_models_are_apart_and_all_have_points():
     assert figure(found, "m/wrong", "reasons_per_answer").unavailable == "no such answer whose reasons are known"
 
 
+def test_an_answer_that_could_not_be_read_is_not_one_without_reasons():
+    read = [view(number, scores=[0.5, 0.0]) for number in range(3)]
+    unreadable = replace(view(3, scores=[]), status="unclosed_block", text="<RESULT_START>", right=False)
+    found = lengths(answers(*read, unreadable), FEW)
+    one = figure(found, "m/all", "reasons_per_answer")
+    assert (one.value, one.n, one.n_total) == (2.0, 3, 4)
+
+
 # Ranks.
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), max_size=4)
@@ -129,7 +139,7 @@ def test_contributions_add_up_to_rc(lists):
     found = ranks(answers(*views), Sampling(n_resamples=20))
     rc = np.mean([one.rc for one in views])
     parts = {one.slice: one for one in found.estimates if one.metric == "contribution"}
-    assert sum(one.value for one in parts.values()) == pytest.approx(float(rc))
+    assert sum(one.value or 0.0 for one in parts.values()) == pytest.approx(float(rc))
     if rc > 0:
         assert sum(one.value for one in found.estimates if one.metric == "share") == pytest.approx(1)
     for rank in range(1, max(map(len, lists), default=0) + 1):

@@ -76,16 +76,33 @@ def test_labels_are_read_from_lines_and_samples(tmp_path):
     )
     read = read_labels([file])
     assert read[0] == Labelled("p1#swapped", "p1", "n", "unknown", ("CG",), (None,))
-    assert read[1:] == of_views([labelled, view(2)]) == [
-        Labelled("p1", "p1", "m", "code", ("EG", "GS"), ((), ("F1", "F4")))
-    ]  # fmt: skip
+    assert read[1] == of_views([labelled, view(2)])[0]
+    assert read[1] == Labelled("p1", "p1", "m", "code", ("EG", "GS"), ((), ("F1", "F4")))
+    assert read[2] == Labelled("p2", "p2", "m", "code", (None, None), (None, None)), "unlabelled, and not gone"
+
+
+def test_coverage_counts_reasons_without_a_label(tmp_path):
+    samples = [view(1, classes=("EG",), flaws=((),)), view(2)]
+    found = rates(read_labels([write(tmp_path / "samples.jsonl", *(one.to_dict() for one in samples))]), FEW)
+    assert [getattr(figure(found, "m", "EG"), name) for name in ("value", "n", "n_total")] == [1.0, 1, 4]
+
+
+def test_lines_of_two_labellers_are_not_mixed(tmp_path):
+    lines = [
+        {"id": "a", "model": "m", "classes": [name], "flaws": [[]], "made_by": {"labeller": who}}
+        for name, who in (("EG", "rules"), ("GS", "openai:x"))
+    ]
+    with pytest.raises(DataError, match="a second line for 'a'"):
+        read_labels([write(tmp_path / "labels.jsonl", *lines)])
+    lines[1]["made_by"] = lines[0]["made_by"]
+    assert read_labels([write(tmp_path / "labels.jsonl", *lines)])[0].classes == ("GS",)
 
 
 def test_labels_of_a_run_are_those_of_its_samples(tmp_path):
     (tmp_path / "result.json").write_text("{}", "utf-8")
     labelled = view(1, classes=("EG", "GS"), flaws=((), ("F1",)))
     write(tmp_path / "samples.jsonl", labelled.to_dict(), view(2).to_dict())
-    assert read_labels([tmp_path]) == of_views([labelled])
+    assert read_labels([tmp_path])[0] == of_views([labelled])[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from arena_simulator import BASELINE, game
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rationale_rm.data import DataError
 from rationale_rm.evals.arena_hard import (
@@ -125,6 +125,7 @@ json_values = st.recursive(
         st.dictionaries(st.sampled_from(list(judgment()) + list(answer())), json_values), min_size=1, max_size=3
     )
 )
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_a_line_is_read_or_refused(values, tmp_path_factory):
     whole = [(judgment("q1", "m", "A>B", "B>A") | answer() | value) for value in values]
     path = tmp_path_factory.mktemp("any") / "lines.jsonl"

@@ -100,6 +100,11 @@ def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:
                 f"answer {a.id!r} of model {a.model!r} has other reasons in the second input, so the judges did not "
                 "see the same answer: let both score one output of `critique`"
             )
+        if a.references and b.references and a.references != b.references:
+            raise core.RationaleError(
+                f"answer {a.id!r} of model {a.model!r} has other human reasons in the second input, so its RC is "
+                "another figure: let both judges score one output of `critique`"
+            )
     views = [a for a, _ in pairs]
     return (
         _Both(

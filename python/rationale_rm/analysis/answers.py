@@ -23,6 +23,8 @@ from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
 from rationale_rm.metrics import Settings
 
 NOT_ANSWERED = "not_answered"
+UNKNOWN = "unknown"
+"""Status of an answer of which the data hold neither a verdict nor a transcript."""
 NO_REASONS = "no_reasons"
 
 
@@ -135,9 +137,12 @@ def clusters_of(views: Sequence[SampleView]) -> Ints:
 
 
 def reasons_known(view: SampleView) -> bool:
-    """Whether the data say which reasons the answer holds, if any: an empty list alone says nothing."""
-    said = bool(view.reasons) or view.text is not None or view.judge_status == NO_REASONS
-    return said and view.status != NOT_ANSWERED
+    """Whether the data say which reasons the answer holds, if any: an empty list alone says nothing, and of an answer
+    that could not be read nobody knows.
+    """
+    if view.reasons:
+        return view.status != NOT_ANSWERED
+    return view.status in ("ok", UNKNOWN) and (view.text is not None or view.judge_status == NO_REASONS)
 
 
 def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]:
@@ -171,8 +176,8 @@ def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
 def _holds_samples(file: str) -> bool:
     if os.path.basename(file) == SAMPLES_FILE:
         return True
-    first = next(iter(read_rows([file])), None)
-    return isinstance(first, Row) and is_sample(first.value)
+    first = next((row for row in read_rows([file]) if isinstance(row, Row)), None)  # a torn line says nothing
+    return first is not None and is_sample(first.value)
 
 
 def _judges_of_runs(samples: Sequence[str]) -> list[str]:

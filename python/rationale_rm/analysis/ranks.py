@@ -25,7 +25,8 @@ def ranks(answers: Answers, how: Sampling | None = None, *, top_k: int | None = 
     - ``contribution``: mean over answers of m_k / |R_h|, m_k the matched score of reason k (0 where there is none);
       over all ranks they add up to RC (Eq. 2);
     - ``share``: the contribution divided by RC;
-    - ``score``: mean of m_k over the answers that have a reason k: how good that reason is where there is one;
+    - ``score``: mean of m_k over the answers that have a reason k: how good that reason is where there is one (not of
+      the last slice, which holds all ranks past `MAX_RANK`);
     - ``present``: the share of the answers that have one.
 
     Slices are ``MODEL/k``. Ranks past `top_k`, to which lists were cut before they were matched, are not shown, unless
@@ -46,8 +47,12 @@ def ranks(answers: Answers, how: Sampling | None = None, *, top_k: int | None = 
             notes.append(
                 f"{model}: {left_out} of {len(scored)} answers with an RC lack the matches that it is made of."
             )
-        if not usable:
-            why = "no answer has an RC with its matches: a judge has to score the reasons first (`match`)"
+        if not any(view.reasons for view in usable):
+            why = (
+                "no answer with an RC holds a reason"
+                if usable
+                else "no answer has an RC with its matches: a judge has to score the reasons first (`match`)"
+            )
             estimates.append(figures.none(f"{model}/1", METRICS[0], why, n_total=total))
             continue
         for rank, found in _by_rank(model, usable, total, how, top_k):
@@ -95,15 +100,11 @@ def _by_rank(
         there = ~np.isnan(scores[:, column])
         part = np.where(there, scores[:, column], 0.0) / n_references
         slice = f"{model}/{column + 1}" if column < MAX_RANK else f"{model}/{MAX_RANK + 1}+"
-        found.append(
-            (
-                column + 1,
-                [
-                    figures.mean(slice, "contribution", part, clusters, how, n_total=total),
-                    figures.ratio(slice, "share", part, rc, clusters, how, n_total=total, why_none="RC is 0"),
-                    figures.mean(slice, "score", scores[:, column], clusters, how, n_total=int(there.sum())),
-                    figures.mean(slice, "present", there.astype(float), clusters, how, n_total=total),
-                ],
-            )
-        )
+        of_rank = [
+            figures.mean(slice, "contribution", part, clusters, how, n_total=total),
+            figures.ratio(slice, "share", part, rc, clusters, how, n_total=total, why_none="RC is 0"),
+            figures.mean(slice, "score", scores[:, column], clusters, how, n_total=int(there.sum())),
+            figures.mean(slice, "present", there.astype(float), clusters, how, n_total=total),
+        ]
+        found.append((column + 1, [one for one in of_rank if column < MAX_RANK or one.metric != "score"]))
     return found

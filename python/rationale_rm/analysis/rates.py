@@ -102,28 +102,29 @@ def _rates(slice: str, samples: Sequence[Labelled], rule: str, how: Sampling) ->
 def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
     """Reads labels: lines ``{id, model, classes, flaws}`` with ``pair_id`` (by default the part of id before ``#``) and
     ``domain``, what ``analyze taxonomy`` wrote (``answer_id`` names the answer), or samples of an evaluation (files or
-    run folders) that hold labels. Of several lines of this program's own output the last one of an answer counts.
+    run folders), whose reasons without a label count as unlabelled. Of several lines of an answer that one run of this
+    program wrote the last one counts.
 
     Raises `DataError` for a line that is neither, for an unknown label, and for a second line of an answer.
     """
     found: dict[tuple[str, str], Labelled] = {}
     places: dict[tuple[str, str], str] = {}
+    makers: dict[tuple[str, str], Any] = {}
     for row in read_rows(files_of(paths)):
         if isinstance(row, BadLine):
             raise DataError(row)
         value = row.value
-        if is_view(value) and not value.get("classes") and not value.get("flaws"):
-            continue
         try:
             one = _labelled(value)
         except ValueError as error:
             raise DataError(BadLine(row.file, row.line, str(error))) from None
         key, place = (one.model, one.id), f"{row.file}:{row.line}"
-        if key in places and "made_by" not in value:
+        made = (row.file, value.get("made_by"))
+        if key in places and (made[1] is None or makers[key] != made):
             raise DataError(
                 BadLine(row.file, row.line, f"a second line for {one.id!r} of model {one.model!r}: see {places[key]}")
             )
-        places[key] = place
+        places[key], makers[key] = place, made
         found[key] = one
     return list(found.values())
 
@@ -150,7 +151,20 @@ def _labelled(value: Any) -> Labelled:
     if classes and flaws and len(classes) != len(flaws):
         raise ValueError(f"{len(classes)} classes and {len(flaws)} lists of flaws: both have one for each reason")
     given = tuple(None if names is None else tuple(names) for names in flaws)
-    return Labelled(answer_id, texts["pair_id"], value["model"], texts["domain"], tuple(classes), given)
+    reasons = value.get("reasons")
+    length = max(len(classes), len(flaws))
+    if is_view(value) and isinstance(reasons, list):
+        if length > len(reasons):
+            raise ValueError(f"{length} labels for {len(reasons)} reasons")
+        length = len(reasons)
+    return Labelled(
+        answer_id,
+        texts["pair_id"],
+        value["model"],
+        texts["domain"],
+        (*classes, *[None] * (length - len(classes))),
+        (*given, *[None] * (length - len(given))),
+    )
 
 
 def _are_flaws(names: Any) -> bool:

@@ -49,7 +49,8 @@ def templates(
     - ``template_share``: the same once sides, names, numbers and quotes are masked (`masking.mask`);
     - ``near_duplicate_share``: masked, and by `similar` alike to the leader of their cluster (see `cluster`).
 
-    Each holds the one before it, but for texts beyond the length that is masked. Several answers about one pair (both
+    Mostly each holds the one before it; not so texts that differ in capitals, by which `mask` knows names, and texts
+    beyond the length that is masked. Several answers about one pair (both
     orders, several samples) repeat nothing. Intervals draw pairs, and keep what is a repetition in the data as it is.
     Points are the largest clusters: ``kind`` ``template`` or ``near_duplicate``, ``model, template, n_reasons, n_pairs,
     share``, and ``examples``, each with ``id`` and ``reason``. `on_progress` is told the model and the texts done.

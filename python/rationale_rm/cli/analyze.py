@@ -313,7 +313,7 @@ def rates(
     how = analysis.Sampling(n_resamples, seed)
     with failing():
         labels = analysis.read_labels(inputs)
-    if not labels:
+    if not any(given is not None for one in labels for given in (*one.classes, *one.flaws)):
         output.fail(f"no labels in {', '.join(inputs)}: lines with `classes` and `flaws` are expected")
     about = analysis.manifest(analysis.files_of(inputs), how)
     finish(analysis.rates(labels, how, labeller=labeller, manifest=about), json_path, quiet)
