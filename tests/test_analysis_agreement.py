@@ -1,6 +1,7 @@
 """Agreement of two judges, and of two benchmarks, against scipy; planted relations and none."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -253,6 +254,7 @@ def test_scores_are_read_from_results_and_tables(tmp_path):
         ("model,score\nm,1\nm,2\n", r"arena.csv:3: model 'm' has a score at .*arena.csv:2 already"),
         ("model,score\nm,high\n", "arena.csv:2: score 'high' is no number"),
         ("model,score\nm,nan\n", "arena.csv:2: score 'nan' is no number"),
+        ("model,score\nm,1_0\n", "arena.csv:2: score '1_0' is no number"),
         ("model,score\n,1\n", "arena.csv:2: the model has no name"),
         ("", "arena.csv:1: column 'model' is missing"),
     ],
@@ -261,6 +263,26 @@ def test_a_table_that_cannot_be_read_is_refused_with_its_line(tmp_path, text, me
     (tmp_path / "arena.csv").write_text(text, "utf-8")
     with pytest.raises(DataError, match=message):
         read_scoreboard([tmp_path / "arena.csv"])
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "arena.csv").write_bytes("model,score\nmodèle,1\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"arena.csv:.*not UTF-8"):
+        read_scoreboard([tmp_path / "arena.csv"])
+
+
+def test_results_of_different_figures_are_no_scoreboard(tmp_path):
+    result(tmp_path / "a", "m", 0.5)
+    result(tmp_path / "b", "n", 0.6, eval="judgebench")
+    with pytest.raises(DataError, match=r"its figure is judgebench/.*, and that of .*a.result.json is "):
+        read_scoreboard([tmp_path / "a", tmp_path / "b"], "rc")
+
+
+def test_other_human_reasons_are_refused():
+    first, second = judged(1)
+    changed = replace(second.views[0], references=("another",))
+    with pytest.raises(RationaleError, match="other human reasons"):
+        agreement(first, replace(second, views=(changed, *second.views[1:])), FEW)
 
 
 def test_a_figure_that_is_not_there_or_not_the_only_one_is_refused(tmp_path):

@@ -82,7 +82,7 @@ _Rows = list[tuple[str, float | str, int]]
 
 def _of_csv(file: str) -> _Rows:
     rows: _Rows = []
-    with open(file, newline="", encoding="utf-8-sig", errors="replace") as stream:
+    with open(file, newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         try:
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
@@ -94,6 +94,9 @@ def _of_csv(file: str) -> _Rows:
                 if not model:
                     raise DataError(BadLine(file, reader.line_num, "the model has no name"))
                 rows.append((model, _number(text, file, reader.line_num), reader.line_num))
+        except UnicodeDecodeError as error:
+            why = f"not UTF-8 ({error.reason}): save it as UTF-8"
+            raise DataError(BadLine(file, reader.line_num + 1, why)) from None
         except csv.Error as error:
             raise DataError(BadLine(file, reader.line_num, f"no CSV: {error}")) from None
     return rows
@@ -103,7 +106,7 @@ def _number(text: str, file: str, line: int) -> float | str:
     if not text:
         return "the score is empty"
     try:
-        value = float(text)
+        value = math.nan if "_" in text else float(text)  # Python's own spelling of thousands
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
