@@ -39,14 +39,15 @@ def sample(place, model, rng, **fields):
     matches = tuple(cell for cell in cells if cell[:2] in chosen)
     status = "not_answered" if place % 11 == 10 else "no_verdict" if place % 7 == 6 else "ok"
     answered = status != "not_answered"
+    pair = random.Random(place)  # every model's sample of a place is of one pair
     made = {
         "id": f"{place:05}",
         "pair_id": f"pair-{place:05}",
         "model": model,
         "domain": DOMAINS[place % 4],
         "context": ({"role": "user", "content": f"Question {place}: {' '.join(rng.choices(WORDS, k=12))}?"},),
-        "response1": " ".join(rng.choices(WORDS, k=40)),
-        "response2": " ".join(rng.choices(WORDS, k=40)),
+        "response1": " ".join(pair.choices(WORDS, k=40)),
+        "response2": " ".join(pair.choices(WORDS, k=40)),
         "label": rng.choice(("A>>B", "A>B", "B>A", "B>>A")),
         "verdict": rng.choice(("A>B", "B>A")) if status == "ok" else None,
         "right": rng.random() < 0.7 if status == "ok" else False if answered else None,

@@ -297,7 +297,7 @@ def test_a_figure_that_is_not_there_or_not_the_only_one_is_refused(tmp_path):
         ("c", {"model": 3}),
         ("d", {"estimates": 5}),
         ("e", {"estimates": [1]}),
-        ("f", {"estimates": [Estimate(metric="rc", value="high", n=1, n_total=1).to_dict()]}),
+        ("f", {"estimates": [Estimate(metric="rc", value=1, n=1, n_total=1).to_dict() | {"value": "high"}]}),
     ):
         result(tmp_path / name, "m1", 0.5, **changes)
         with pytest.raises(DataError, match=r"result\.json"):

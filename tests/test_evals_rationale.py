@@ -66,7 +66,7 @@ def test_joint_and_spurious_by_hand(tmp_path):
     assert table(loaded, below=0.125)[0]["", OVERALL, "spurious_below"].value == pytest.approx(1 / 3)
     views = {view.id: view for view in rationale.views(judged)}
     assert views["a"].matches == ((0, 0, 1.0), (1, 1, 1.0))
-    assert views["c"].scores == ((0, 0, 0.25), (1, -1, 0.0))
+    assert views["c"].scores == ((0, 0, 0.25),)
     assert (views["c"].matches, views["c"].rc) == (((0, 0, 0.25),), 0.125)
     assert (views["e"].judge_status, views["e"].rc, views["e"].scores) == ("judge_error", None, ())
     assert (views["f"].right, views["f"].status) == (False, "bad_verdict")

@@ -10,14 +10,15 @@ import rationale_rm
 
 PACKAGE = Path(rationale_rm.__file__).parent
 # The table of docs/architecture.md: part → the parts that it may import.
-BASE = {"_core", "types", "documents", "extras", "prompts", "engine"}
+BASE = {"_core", "types", "documents", "document_checks", "extras", "prompts", "engine"}
 FIRST = {"data", "judge", "atomize", "rollout", "grpo", "world"}
 SECOND = {"rewards", "metrics", "critique"}
 THIRD = {"train", "evals", "integrations", "pairwise", "server", "analysis"}
 ALLOWED = {
     "_core": set(),
     "types": set(),
-    "documents": {"types"},
+    "document_checks": {"types"},
+    "documents": {"types", "document_checks"},
     "extras": {"_core"},
     "prompts": BASE,
     "engine": BASE,

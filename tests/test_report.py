@@ -255,7 +255,7 @@ def test_labels_from_a_file_of_their_own(tmp_path):
     (one,) = read([folder, path]).samples
     for view, found in zip(views, one.samples, strict=True):
         if view in some:
-            assert (found.classes, found.flaws) == (("GS", ""), ((), ("F7",)))
+            assert (found.classes, found.flaws) == (("GS", None), (None, ("F7",)))
         else:
             assert found == view
     index = unpacked(pack([one]).index)

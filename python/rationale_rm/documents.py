@@ -1,7 +1,8 @@
 """What `eval` and `analyze` write and `report` reads: figures by name, and samples that a person can look at.
 
 A run of ``rationale-rm eval`` is a folder: `RESULT_FILE` holds an `EvalResult`, `SAMPLES_FILE` one `SampleView` a line.
-An `Analysis` is a file. All are JSON objects, read and written by `Record.from_dict` and `Record.to_dict`.
+An `Analysis` is a file. All are JSON objects, read and written by `Record.from_dict` and `Record.to_dict`. A field that
+cannot be what it is said to be is a `SchemaError` that names it, so that who draws or counts them need not look.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rationale_rm.document_checks import ANALYSIS, ESTIMATE, EVAL_RESULT, SAMPLE, check, check_matches
 from rationale_rm.types import SCHEMA_VERSION, Entry, Record, tuples
 
 RESULT_FILE: Final = "result.json"
@@ -41,6 +43,9 @@ class Estimate(Record):
     unavailable: str | None = None
     schema_version: int = SCHEMA_VERSION
 
+    def __post_init__(self) -> None:
+        check(self, ESTIMATE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResult(Record):
@@ -57,6 +62,9 @@ class EvalResult(Record):
     """How an answer was read (a name of `GenrmStatus`, or ``not_answered``) → answers."""
     notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        check(self, EVAL_RESULT)
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -77,6 +85,9 @@ class Analysis(Record):
     """What a figure draws, or a table lists: one plain object a point; their fields are the analysis' own."""
     notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        check(self, ANALYSIS)
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -121,11 +132,15 @@ class SampleView(Record):
     """``ok``, or why there are no scores; None where no judge was due."""
     rc: float | None = None
     ap: float | None = None
-    classes: tuple[str, ...] = ()
-    """EG, CG or GS of each reason, where labelled."""
-    flaws: tuple[tuple[str, ...], ...] = ()
-    """F1 to F7 of each reason, where labelled."""
+    classes: tuple[str | None, ...] = ()
+    """EG, CG or GS of each reason, where labelled; None for one that nobody labelled."""
+    flaws: tuple[tuple[str, ...] | None, ...] = ()
+    """F1 to F7 of each reason, likewise: None is not the same as no flaw."""
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        check(self, SAMPLE)
+        check_matches(self.matches, len(self.references), len(self.reasons))
 
 
 def _read_field(name: str, value: Any) -> Any:

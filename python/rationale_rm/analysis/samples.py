@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rationale_rm.analysis.train_samples import is_train_sample, view_of
@@ -33,55 +32,4 @@ def sample_of(file: str, line: int, value: Any) -> SampleView | BadLine:
         return BadLine(file, line, f"{error}; samples are written by `rationale-rm eval`")
     except (TypeError, ValueError, KeyError) as error:
         return BadLine(file, line, f"no sample as `rationale-rm train` writes them: {error!r}")
-    wrong = next(_faults(view), None)
-    return view if wrong is None else BadLine(file, line, wrong)
-
-
-def _faults(view: SampleView) -> Iterator[str]:
-    """What a later stage could not bear."""
-    for name in ("id", "pair_id", "model", "domain", "status"):
-        if not isinstance(getattr(view, name), str):
-            yield f"{name} must be text"
-    for name in ("references", "reasons"):
-        value = getattr(view, name)
-        if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
-            yield f"{name} must be a list of texts"
-    for name in ("rc", "ap"):
-        value = getattr(view, name)
-        if value is not None and (
-            not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1
-        ):
-            yield f"{name} must be a number from 0 to 1, or null"
-    yield from _faults_of_texts(view)
-    if view.right is not None and not isinstance(view.right, bool):
-        yield "right must be true, false or null"
-    if not isinstance(view.matches, tuple) or not all(_is_entry(entry, view) for entry in view.matches):
-        yield "matches must be lists of a reference, a reason (both from 0 and in their lists) and a score from 0 to 1"
-
-
-def _faults_of_texts(view: SampleView) -> Iterator[str]:
-    for name in ("response1", "response2"):
-        if not isinstance(getattr(view, name), str):
-            yield f"{name} must be text"
-    for name in ("verdict", "label", "text"):
-        if not isinstance(getattr(view, name), (str, type(None))):
-            yield f"{name} must be text or null"
-    if not isinstance(view.swapped, bool):
-        yield "swapped must be true or false"
-    messages = view.context if isinstance(view.context, tuple) else ()
-    if not isinstance(view.context, (str, tuple)) or not all(isinstance(one, Mapping) for one in messages):
-        yield "context must be text or a list of chat messages"
-
-
-def _is_entry(entry: Any, view: SampleView) -> bool:
-    if not isinstance(entry, tuple) or len(entry) != 3:
-        return False
-    reference, reason, score = entry
-    return (
-        type(reference) is int
-        and type(reason) is int
-        and 0 <= reference < len(view.references)
-        and 0 <= reason < len(view.reasons)
-        and isinstance(score, (int, float))
-        and 0 <= score <= 1
-    )
+    return view

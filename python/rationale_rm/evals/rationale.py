@@ -208,7 +208,7 @@ def views(answers: Judged) -> Iterator[SampleView]:
         yield replace(
             sample_view(source, answer, model=answers.model, swapped=answer.swapped),
             id=record.id,
-            scores=result.entries if result.answered else (),
+            scores=tuple(entry for entry in result.entries if entry[1] >= 0) if result.answered else (),
             matches=_matches(result, len(record.references), len(seen[row].reasons or ()), answers.settings.top_k),
             judge_status=None if judges[row] is None else rows.matched.status[row],
             rc=rc,

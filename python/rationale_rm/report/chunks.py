@@ -41,8 +41,8 @@ def pack(sets: Sequence[SampleSet]) -> Packed:
     """Packs the samples, sorted by pair so that what several models said of one pair stands together."""
     runs = [one.run for one in sets]
     rows = [(number, sample) for number, one in enumerate(sets) for sample in one.samples]
-    order = {pair: place for place, pair in enumerate(dict.fromkeys(sample.pair_id for _, sample in rows))}
-    rows.sort(key=lambda row: (order[row[1].pair_id], row[0], row[1].id))
+    order = {pair: place for place, pair in enumerate(dict.fromkeys(_pair_of(sample) for _, sample in rows))}
+    rows.sort(key=lambda row: (order[_pair_of(row[1])], row[0], row[1].id))
     chunks, places, n_bytes = [], [], 0
     for number, (content, n_samples) in enumerate(_chunks(sample for _, sample in rows)):
         places += [number] * n_samples
@@ -65,11 +65,14 @@ def _index(runs: Sequence[str], rows: Sequence[tuple[int, SampleView]], places: 
         "rc": [None if sample.rc is None else round(sample.rc, 4) for sample in samples],
         "right": [None if sample.right is None else int(sample.right) for sample in samples],
         "swapped": [int(sample.swapped) for sample in samples],
-        "flaws": [_mask(FLAWS, (flaw for flaws in sample.flaws for flaw in flaws)) for sample in samples],
+        "flaws": [_mask(FLAWS, (flaw for flaws in sample.flaws for flaw in flaws or ())) for sample in samples],
         "classes": [_mask(CLASSES, sample.classes) for sample in samples],
     }
+    pairs: dict[Any, int] = {}
+    table["pair"] = [pairs.setdefault(_pair_of(sample), len(pairs)) for sample in samples]
+    lists["pair"] = [pair[0] for pair in pairs]
     for column, name in (
-        ("pair", "pair_id"), ("domain", "domain"), ("status", "status"), ("label", "label"), ("verdict", "verdict"),
+        ("domain", "domain"), ("status", "status"), ("label", "label"), ("verdict", "verdict"),
     ):  # fmt: skip
         values: dict[Any, int] = {}
         table[column] = [values.setdefault(getattr(sample, name), len(values)) for sample in samples]
@@ -77,7 +80,12 @@ def _index(runs: Sequence[str], rows: Sequence[tuple[int, SampleView]], places: 
     return table
 
 
-def _mask(names: Sequence[str], found: Iterable[str]) -> int:
+def _pair_of(sample: SampleView) -> tuple[str, str, str]:
+    """What tells pairs apart: two evaluations may call pairs of theirs by one id."""
+    return sample.pair_id, sample.response1, sample.response2
+
+
+def _mask(names: Sequence[str], found: Iterable[str | None]) -> int:
     """Bit i is set where the i-th name was found; other names are left out."""
     return sum(1 << names.index(name) for name in set(found) if name in names)
 

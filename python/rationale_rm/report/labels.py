@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rationale_rm.documents import SampleView
-from rationale_rm.report.inputs import ReportError
+from rationale_rm.report.errors import ReportError
 
 Labels = dict[tuple[str, str], tuple[str, Mapping[str, Any]]]
 """Model and id of an answer → where its labels stand, and the record: ``{"id", "model", "classes", "flaws"}``."""
@@ -44,6 +44,6 @@ def _labelled(sample: SampleView, place: str, record: Mapping[str, Any]) -> Samp
         raise ReportError(f"{place}: `flaws` holds a list for each reason, or null where nobody labelled it")
     return replace(
         sample,
-        classes=tuple(str(one or "") for one in classes),
-        flaws=tuple(tuple(map(str, one or ())) for one in flaws),
+        classes=tuple(None if one is None else str(one) for one in classes),
+        flaws=tuple(None if one is None else tuple(map(str, one)) for one in flaws),
     )
