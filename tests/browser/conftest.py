@@ -23,7 +23,7 @@ def open_report(browser):
     pages = []
 
     def opened(file, route="", **context):
-        one = Opened(browser.new_context(viewport={"width": 1280, "height": 800}, **context).new_page())
+        one = Opened(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context}).new_page())
         pages.append((one, file))
         return one.go(file, route)
 

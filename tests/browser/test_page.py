@@ -64,7 +64,7 @@ def test_numbers_of_the_documents_are_on_the_page(open_report, full):
 def test_marks_say_their_figures(open_report, full):
     page = open_report(full)
     titles = page.locator("#outcome .drawing title").all_text_contents()
-    assert "hybrid, evaluation: OA .800, RC .300" in titles
+    assert "hybrid, evaluation: OA .800, RC .300 (95.0% answered)" in titles
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,8 @@
 network for nothing, and shows model text as text only (docs/report.md).
 """
 
-from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, ReportError
+from rationale_rm.report.errors import ReportError
+from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis
 from rationale_rm.report.page import Page, Settings, write
 from rationale_rm.report.read import read
 from rationale_rm.report.training import TrainingRun

@@ -86,15 +86,18 @@ def scatter(points: Sequence[Row], zone: tuple[float, float], *, x: tuple[float,
     return render({"height": 230, "data": {"values": list(points)}, "layer": layers})
 
 
-def curves(lines: Sequence[Row], marks: Sequence[Row], *, y_title: str, y_end: float) -> str:
+def curves(lines: Sequence[Row], marks: Sequence[Row], *, y_title: str) -> str:
     """Values over training steps.
 
     `lines` have series, step, value and, for a band, low and high; `marks` likewise, drawn as points with a line
     between them and text.
     """
     x = {"field": "step", "type": "quantitative", "title": "Step"}
-    y = {"field": "value", "type": "quantitative", "title": y_title, "scale": {"domain": [0, y_end], "nice": True}}
     every = [*lines, *marks]
+    values = [row[name] for row in every for name in ("value", "low", "high") if row.get(name) is not None]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    scale = {"domain": [low, high if high > low else 1.0], "nice": True}
+    y = {"field": "value", "type": "quantitative", "title": y_title, "scale": scale}
     paint = _paint(every)
     dash = {
         "strokeDash": {

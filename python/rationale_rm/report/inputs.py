@@ -11,10 +11,6 @@ from rationale_rm.documents import Analysis, EvalResult, SampleView
 from rationale_rm.report.training import TrainingRun
 
 
-class ReportError(ValueError):
-    """An input that a report cannot be made of; the message says which, and what is expected."""
-
-
 @dataclass(frozen=True)
 class EvalRun:
     """A folder of ``rationale-rm eval``."""

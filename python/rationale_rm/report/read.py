@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, EvalResult, SampleView
-from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, ReportError, SampleSet
+from rationale_rm.report.errors import ReportError
+from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, SampleSet
 from rationale_rm.report.labels import Labels, add_labels, labelled
-from rationale_rm.report.training import METRICS_FILE, RECIPE_FILE, RUN_FILE, TrainingRun, read_samples, setting_of
+from rationale_rm.report.training import (
+    FIGURES,
+    METRICS_FILE,
+    RECIPE_FILE,
+    RUN_FILE,
+    TrainingRun,
+    estimate_of,
+    read_samples,
+    setting_of,
+)
 from rationale_rm.types import SchemaError
 
 EXPECTED: Final = (
@@ -119,12 +131,19 @@ def _training(path: Path, name: str) -> TrainingRun:
         manifest.update(_document(path / RUN_FILE, lambda value: value))
     if (path / RECIPE_FILE).is_file():
         manifest[RECIPE_FILE] = (path / RECIPE_FILE).read_text("utf-8", errors="replace")
-    steps, evaluations = [], []
-    for _, record in _lines(path / METRICS_FILE):
-        if record.get("phase") == "grpo":
-            steps.append(record)
-        elif record.get("phase") == "evaluation":
-            evaluations.append(record)
+    steps: list[dict[str, Any]] = []
+    evaluations: list[dict[str, Any]] = []
+    for number, record in _lines(path / METRICS_FILE):
+        if record.get("phase") not in ("grpo", "evaluation"):
+            continue
+        place, domains = f"{path / METRICS_FILE}, line {number}", record.get("by_domain") or {}
+        objects = isinstance(domains, dict) and all(isinstance(part, dict) for part in domains.values())
+        if not isinstance(record.get("step"), int) or not objects:
+            raise ReportError(f"{place}: `step` is a number, and `by_domain` an object of objects")
+        for part in (record, *domains.values()):
+            for figure in FIGURES:
+                _built(place, partial(estimate_of, figure), part.get(figure))
+        (steps if record["phase"] == "grpo" else evaluations).append(record)
     if not steps and not evaluations:
         raise ReportError(f"{path / METRICS_FILE} has no step and no evaluation yet: nothing to draw")
     return TrainingRun(name, setting_of(name), path, manifest, steps, evaluations)
@@ -133,6 +152,8 @@ def _training(path: Path, name: str) -> TrainingRun:
 def _file(path: Path) -> Analysis | Comparison:
     record = _document(path, lambda value: value)
     if {"eval", "a", "b", "differences"} <= set(record):
+        if not _are_differences(record["differences"]):
+            raise ReportError(f"{path}: `differences` is a list of objects with numbers, as `eval compare` writes it")
         return Comparison(str(record["eval"]), str(record["a"]), str(record["b"]), record["differences"])
     if "analysis" in record:
         return _built(str(path), Analysis.from_dict, record)
@@ -141,9 +162,17 @@ def _file(path: Path) -> Analysis | Comparison:
     raise ReportError(f"{path} is a JSON object with {_keys(record)}: {EXPECTED}")
 
 
+def _are_differences(value: Any) -> bool:
+    numbers = ("value", "low", "high", "p_value", "n", "only_a", "only_b", "p_mcnemar")
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(name), (int, float, type(None))) for name in numbers)
+        for one in value
+    )
+
+
 def _document(path: Path, build: Callable[[Any], _T]) -> _T:
     try:
-        value = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
+        value = json.loads(path.read_text("utf-8"), parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is no JSON document ({_short(error)}): {EXPECTED}") from None
     if not isinstance(value, dict):
@@ -165,7 +194,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                value = json.loads(line, parse_constant=_no_number)
+                value = json.loads(line, parse_constant=_no_number, parse_float=_number)
             except (ValueError, RecursionError) as error:
                 if not line.endswith(b"\n"):
                     return
@@ -181,6 +210,12 @@ def _keys(record: dict[str, Any]) -> str:
 
 def _short(error: BaseException) -> str:
     return str(error)[:200]
+
+
+def _number(text: str) -> float | None:
+    """A number; None beyond the range of floats, which Python reads as infinity."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _no_number(_: str) -> None:

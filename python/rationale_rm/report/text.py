@@ -30,6 +30,7 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "–"
     text = f"{value:.{digits}f}"
+    text = text if float(text) else text.lstrip("-")
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

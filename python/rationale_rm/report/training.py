@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rationale_rm.documents import SampleView
+from rationale_rm.documents import Estimate, SampleView
 from rationale_rm.extras import needs
+from rationale_rm.report.errors import ReportError
 
 RUN_FILE: Final = "run.json"
 RECIPE_FILE: Final = "recipe.yaml"
 METRICS_FILE: Final = "metrics.jsonl"
 SAMPLES: Final = "samples"
+FIGURES: Final = ("oa", "rc", "ap", "disagreement", "format_errors")
+"""Of an evaluation that are shown."""
 _SEED: Final = re.compile(r"[-_.]?(?:seed)?[-_.]?[0-9]{1,9}\Z")
 
 
@@ -62,6 +65,22 @@ def by_setting(runs: Sequence[TrainingRun]) -> dict[str, list[TrainingRun]]:
     return groups
 
 
+def estimate_of(metric: str, value: object) -> Estimate | None:
+    """A figure of a trainer's record: an object with its interval, or a bare number."""
+    if isinstance(value, Mapping):
+        if not isinstance(value.get("value"), (int, float)):
+            return None
+        return Estimate(
+            metric=metric,
+            value=value["value"],
+            low=value.get("low"),
+            high=value.get("high"),
+            n=value.get("n") or 0,
+            n_total=value.get("n_total") or 0,
+        )
+    return None if not isinstance(value, (int, float)) else Estimate(metric=metric, value=value, n=0, n_total=0)
+
+
 def sample_files(folder: Path) -> list[Path]:
     """The Parquet files of answers that a run kept."""
     return sorted((folder / SAMPLES).glob("step-*.parquet"))
@@ -74,8 +93,14 @@ def read_samples(folder: Path, run: str) -> Iterator[SampleView]:
         return
     with needs("report", "pyarrow"):
         from pyarrow import parquet
+        from pyarrow.lib import ArrowInvalid
     for file in files:
-        for row in parquet.read_table(file).to_pylist():
+        try:
+            rows = parquet.read_table(file).to_pylist()
+        except ArrowInvalid as error:
+            why = f"{file} is no whole Parquet file ({str(error)[:100]})"
+            raise ReportError(f"{why}: remove it, or let the run end") from None
+        for row in rows:
             yield _view(row, run)
 
 

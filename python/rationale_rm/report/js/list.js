@@ -73,6 +73,7 @@ class List {
       el(
         "span", { class: "second" },
         inline(store.runs[store.run[row]], { class: "name" }), " · ", inline(store.value("domain", row)),
+        store.swapped[row] ? el("span", { class: "class", title: "the model saw response 2 first" }, "swapped") : "",
         store.names("flaws", row, FLAWS).map((flaw) => el("span", { class: "flaw" }, flaw)),
         store.value("status", row) !== "ok" && el("span", { class: "flaw" }, spaced(store.value("status", row)))
       )

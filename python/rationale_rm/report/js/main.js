@@ -32,11 +32,17 @@ function show(scroll) {
   for (const name of FILTERS) {
     const field = byId("filters").elements[name];
     if (field.value !== state[name]) field.value = state[name];
+    if (field.tagName === "SELECT" && field.selectedIndex < 0) {
+      // a link from another report: a filter that nobody sees must not hide samples
+      unknown.push(`${name} ${visible(state[name])}`);
+      state[name] = field.value = "";
+    }
   }
   showFound();
   showChosen();
 }
 
+const unknown = []; // filters of the address that name nothing here
 let shownFor = null; // the filters that the list shows
 
 function showFound() {
@@ -61,7 +67,8 @@ function showFound() {
 function tell(rows, share) {
   const counted = (number) => number.toLocaleString("en");
   const found = rows.length === store.size ? `${counted(store.size)} samples` : `${counted(rows.length)} of ${counted(store.size)} samples`;
-  byId("state").textContent = share < 1 ? `${found}, searching ${Math.round(100 * share)}%` : found;
+  const left = unknown.length ? `; not in this report: ${unknown.join(", ")}` : "";
+  byId("state").textContent = (share < 1 ? `${found}, searching ${Math.round(100 * share)}%` : found) + left;
   byId("state").dataset.done = String(share === 1);
 }
 
@@ -82,16 +89,30 @@ function showChosen() {
   }
   article.dataset.row = String(row);
   const address = (other) => `#${routeOf({ ...state, sample: store.key(other) })}`;
-  showSample(store, row, address, back).then(() => highlight(article, state.q));
+  showSample(store, row, address, back).then(
+    () => highlight(article, state.q),
+    (error) => {
+      // never the sample before it under this address
+      if (article.dataset.row !== String(row)) return;
+      const told = `This sample cannot be shown: ${visible(String(error?.message ?? error))}`;
+      article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, told));
+    }
+  );
 }
 
 function go(changes, step) {
+  unknown.length = 0;
   state = { ...state, ...changes };
   setRoute(state, step);
   show(false);
 }
 
-const choose = (row, step) => row !== undefined && go({ view: "samples", sample: store.key(row) }, step);
+function choose(row, step) {
+  if (row === undefined) return false;
+  go({ view: "samples", sample: store.key(row) }, step);
+  if (byId("list").offsetParent === null) byId("sample").focus(); // on a phone the sample takes the list's place
+  return true;
+}
 
 function back() {
   go({ sample: "" }, true);
@@ -156,6 +177,7 @@ async function begin() {
   byId("help-close").addEventListener("click", () => byId("help").close());
   addEventListener("hashchange", () => {
     clearTimeout(later);
+    unknown.length = 0;
     state = readRoute();
     show(true);
   });

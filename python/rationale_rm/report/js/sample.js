@@ -43,7 +43,7 @@ function facts(store, row, sample) {
 function prompt(context) {
   if (typeof context === "string") return block(context);
   return el("div", {}, context.map((message) =>
-    el("div", { class: "message" }, el("p", { class: "role" }, inline(String(message.role ?? "message"))), block(content(message)))
+    el("div", { class: "message" }, el("p", { class: "role" }, inline(typeof message.role === "string" ? message.role : "message")), block(content(message)))
   ));
 }
 

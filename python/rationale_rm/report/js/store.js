@@ -39,7 +39,8 @@ class Store {
 
   /** What a link names a sample by. */
   key(row) {
-    return `${this.runs[this.run[row]]}/${visible(this.id[row])}`;
+    const run = this.runs[this.run[row]].replace(/[%/]/g, encodeURIComponent); // what stands before the first "/"
+    return `${run}/${visible(this.id[row])}`;
   }
 
   value(column, row) {

@@ -34,8 +34,10 @@ function block(text, attributes = {}) {
     return body;
   }
   body.append(visible(text.slice(0, CUT)));
+  body.dataset.cut = `(cut here: ${text.length.toLocaleString("en")} characters)`; // paper shows no button
   const more = button(`Show all ${text.length.toLocaleString("en")} characters`, () => {
     body.replaceChildren(...parts(visible(text)));
+    delete body.dataset.cut;
     more.remove();
     body.tabIndex = -1;
     body.focus();

@@ -135,7 +135,10 @@ def _estimates(title: str, analysis: Analysis) -> Table:
         [words(_place(rule, of)), *(row.get(metric, Cell("–")) for metric in metrics)]
         for (rule, of), row in cells.items()
     ]
-    return Table(f"{title}: {', '.join(analysis.subject)}", ["Slice", *map(names.metric, metrics)], rows[:MOST_ROWS])
+    cut = f", the first {MOST_ROWS:,} of {len(rows):,}" if len(rows) > MOST_ROWS else ""
+    return Table(
+        f"{title}: {', '.join(analysis.subject)}{cut}", ["Slice", *map(names.metric, metrics)], rows[:MOST_ROWS]
+    )
 
 
 def _place(rule: str, of: str) -> str:

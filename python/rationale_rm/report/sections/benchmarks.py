@@ -30,6 +30,8 @@ ALSO_COMPARED: Final = ("ap", "joint", "spurious", "malformed")
 LEVELS: Final = ("easy", "normal", "hard")
 NOT_ANSWERED: Final = "not_answered"
 _MOST_SLICES: Final = 14
+_MOST_DRAWN: Final = 10
+"""Rows of a figure: with more it is taller than a screen, and the table tells more."""
 
 
 def section(inputs: Inputs, palette: Palette) -> Section | None:
@@ -58,10 +60,10 @@ def _blocks(kind: str, runs: Sequence[EvalRun], palette: Palette) -> list[Figure
     found: list[Figure | Table | Folded] = [_headline(title, runs)]
     main = next((name for name in MAIN if name in metrics), None)
     if main is not None:
-        slices = _slices(runs, main)
+        slices, n_left = _slices(runs, main)
         if len(slices) > 1:
             more = [metric for metric in ("rc", "ap") if kind == "rationale" and metric in metrics and metric != main]
-            found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices, palette))
+            found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices, n_left, palette))
     found.append(Folded(f"{title}: every figure", [_everything(run) for run in runs]))
     return found
 
@@ -111,17 +113,18 @@ def _parse_failures(run: EvalRun) -> Cell:
     return Cell(percent(sum(failed.values()) / total), note)
 
 
-def _slices(runs: Sequence[EvalRun], metric: str) -> list[str]:
-    """Slices with the metric: domains, levels, then the whole."""
+def _slices(runs: Sequence[EvalRun], metric: str) -> tuple[list[str], int]:
+    """Slices with the metric, domains, levels, then the whole; and how many domains have no place among them."""
     found = list(dict.fromkeys(one.slice for run in runs for one in run.result.estimates if one.metric == metric))
     kept = [one for one in found if one not in (*LEVELS, OVERALL) and "/" not in one]
     levels = [one for one in LEVELS if one in found]
     whole = [OVERALL] if OVERALL in found else []
-    return [*kept[: _MOST_SLICES - len(levels) - 1], *levels, *whole]
+    most = _MOST_SLICES - len(levels) - 1
+    return [*kept[:most], *levels, *whole], max(0, len(kept) - most)
 
 
 def _by_slice(
-    title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slices: Sequence[str], palette: Palette
+    title: str, runs: Sequence[EvalRun], metrics: Sequence[str], slices: Sequence[str], n_left: int, palette: Palette
 ) -> Figure:
     """A panel for each metric, a line for each slice; the numbers as one table."""
     panels: list[Panel] = []
@@ -137,13 +140,21 @@ def _by_slice(
                 legend[name] = Key(name, place)
                 cells = [figure_cell(figures.get(one), strong=one == OVERALL) for one in slices]
                 rows.append([words(f"{name}, {called}" if len(metrics) > 1 else name), *cells])
+            if len(legend) > _MOST_DRAWN:
+                continue
             drawn = [figures[one] for one in slices if one in figures and figures[one].value is not None]
             marks += [_mark(one.slice, place, one, f"{name}, {one.slice}") for one in drawn]
         if marks:
             svg = charts.dots(marks, order=slices, title=called, domain=_domain(marks))
             label = f"{title}, {called}: " + "; ".join(row["text"] for row in marks[:40])
             panels.append(Panel(called, svg, label))
-    return Figure(title, "With 95% intervals.", panels, list(legend.values()), Table(title, ["Model", *slices], rows))
+    caption = "With 95% intervals."
+    if n_left:
+        caption += f" {n_left} more slices stand under “every figure”."
+    if len(legend) > _MOST_DRAWN:
+        caption += f" Drawn are the first {_MOST_DRAWN} of {len(legend)}; the table has all."
+    keys = list(legend.values())[:_MOST_DRAWN]
+    return Figure(title, caption, panels, keys, Table(title, ["Model", *slices], rows))
 
 
 def _domain(marks: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

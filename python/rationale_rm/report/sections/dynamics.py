@@ -7,16 +7,16 @@ from statistics import fmean
 from typing import Any, Final
 
 from rationale_rm.report import charts
-from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, interval, words
+from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, words
 from rationale_rm.report.inputs import Inputs
 from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
-from rationale_rm.report.training import TrainingRun, by_setting
+from rationale_rm.report.training import FIGURES, TrainingRun, by_setting, estimate_of
 
 WINDOW: Final = 15
 """Steps that a curve of rewards is averaged over: one step's reward is that of a few dozen answers."""
 _REWARDS: Final = (("outcome", "Outcome reward"), ("rationale", "Rationale reward"))
-_FIGURES: Final = (("oa", "OA"), ("rc", "RC"))
+_DRAWN: Final = (("oa", "OA"), ("rc", "RC"))
 
 
 def section(inputs: Inputs, palette: Palette) -> Section | None:
@@ -30,7 +30,7 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
     splits = {split for run in inputs.trainings for one in run.evaluations if (split := one.get("split"))}
     for split in sorted(splits):
         panels += [
-            panel for metric, title in _FIGURES if (panel := _evaluation_panel(metric, title, split, settings, palette))
+            panel for metric, title in _DRAWN if (panel := _evaluation_panel(metric, title, split, settings, palette))
         ]
     seeds = max(map(len, settings.values()))
     caption = (
@@ -62,7 +62,7 @@ def _reward_panel(
             rows.append(_row(palette.place(name), step, values))
     if not rows:
         return None
-    svg = charts.curves(rows, [], y_title=f"{title}, mean of {WINDOW} steps", y_end=max(row["high"] for row in rows))
+    svg = charts.curves(rows, [], y_title=f"{title}, mean of {WINDOW} steps")
     return Panel(title, svg, f"{title} over training steps, a line for each setting")
 
 
@@ -93,8 +93,7 @@ def _evaluation_panel(
             marks.append(row)
     if not marks:
         return None
-    highest = max(row["high"] or row["value"] for row in marks)
-    svg = charts.curves([], marks, y_title=title, y_end=highest)
+    svg = charts.curves([], marks, y_title=title)
     return Panel(
         f"{title}, {split} pairs", svg, f"{title} on {split} pairs: " + "; ".join(row["text"] for row in marks)
     )
@@ -105,7 +104,7 @@ def _at_steps(runs: Sequence[TrainingRun], split: str, metric: str) -> dict[int,
     for run in runs:
         for one in run.evaluations:
             figure = one.get(metric)
-            if one.get("split") == split and isinstance(figure, Mapping) and isinstance(figure.get("value"), float):
+            if one.get("split") == split and isinstance(figure, Mapping) and _is_number(figure.get("value")):
                 found.setdefault(int(one["step"]), []).append(figure)
     return dict(sorted(found.items()))
 
@@ -117,7 +116,7 @@ def _table(runs: Sequence[TrainingRun]) -> Table:
     rows = []
     for run in runs:
         last = run.last() or {}
-        figures = [_figure(last.get(name)) for name in ("oa", "rc", "ap", "disagreement", "format_errors")]
+        figures = [_figure(last.get(name)) for name in FIGURES]
         failures = last.get("judge_failures")
         rows.append(
             [
@@ -132,6 +131,10 @@ def _table(runs: Sequence[TrainingRun]) -> Table:
 
 
 def _figure(value: object) -> Cell:
-    if not isinstance(value, Mapping) or not isinstance(value.get("value"), (int, float)):
-        return Cell("–")
-    return Cell(number(value["value"]), interval(value.get("low"), value.get("high")))
+    """A figure of a trainer's record, with its interval and how many answered where not all did."""
+    estimate = estimate_of("", value)
+    return Cell("–") if estimate is None else figure_cell(estimate)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

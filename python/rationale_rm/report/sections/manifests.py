@@ -33,8 +33,10 @@ def section(inputs: Inputs) -> Section:
 
 
 def _table(manifest: Mapping[str, Any]) -> Table:
-    rows = list(_fields(manifest))[:MOST_FIELDS]
-    return Table("Manifest", ["Field", "Value"], [[words(name), words(value)] for name, value in rows])
+    fields = list(_fields(manifest))
+    rows = fields[:MOST_FIELDS]
+    cut = f", the first {MOST_FIELDS:,} of {len(fields):,} fields" if len(fields) > MOST_FIELDS else ""
+    return Table(f"Manifest{cut}", ["Field", "Value"], [[words(name), words(value)] for name, value in rows])
 
 
 def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

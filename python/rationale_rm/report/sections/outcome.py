@@ -11,12 +11,12 @@ from rationale_rm.report import charts
 from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, words
 from rationale_rm.report.inputs import EvalRun, Inputs
 from rationale_rm.report.palette import Palette
-from rationale_rm.report.text import number
-from rationale_rm.report.training import TrainingRun, by_setting
+from rationale_rm.report.text import number, percent
+from rationale_rm.report.training import TrainingRun, by_setting, estimate_of
 
 MOST_DOMAINS: Final = 12
 Points = dict[str, tuple[Estimate, Estimate]]
-"""Slice → OA and RC."""
+"""Slice → OA and RC. One that lacks a value stands in the table, and says why."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,32 @@ class _Point:
     """What it is a point of, in words."""
     slices: Points
 
+    def drawn(self) -> Points:
+        """Those with both values."""
+        return {name: pair for name, pair in self.slices.items() if None not in (pair[0].value, pair[1].value)}
+
 
 def section(inputs: Inputs, trap: tuple[float, float], palette: Palette) -> Section | None:
     """The section, or None where nothing has both figures."""
     points = _eval_points(inputs.evals, palette) + _training_points(inputs.trainings, palette)
     points = [point for point in points if point.slices]
-    if not points:
+    if not any(point.drawn() for point in points):
         return None
-    domains = list(dict.fromkeys(name for point in points for name in point.slices if name != OVERALL))[:MOST_DOMAINS]
+    domains = list(dict.fromkeys(name for point in points for name in point.slices if name != OVERALL))
     legend = list({point.series: Key(point.series, point.place) for point in points}.values())
+    both = {run.name for run in inputs.evals} & set(by_setting(inputs.trainings))
+    absent = [point.of for point in points if OVERALL not in point.drawn()]
     started = any(point.start for point in points)
     caption = (
         "Outcome accuracy says how often the verdict is the human one, Rationale Consistency how much of the human "
         "reasons the model gives. Whiskers are 95% intervals. "
         f"Shaded: OA of {number(trap[0], 2)} or more with RC under {number(trap[1], 2)}, a convention of this report."
         + (" Hollow points are runs before their first step." if started else "")
+        + (" A training run and an evaluation of one name share a mark; the table tells them apart." if both else "")
+        + (f" Of {len(domains)} domains the first {MOST_DOMAINS} have a panel." if len(domains) > MOST_DOMAINS else "")
+        + (f" Without OA or RC, and so only in the table: {', '.join(absent)}." if absent else "")
     )
-    panels = [_panel(name, points, trap) for name in (OVERALL, *domains)]
+    panels = [_panel(name, points, trap) for name in (OVERALL, *domains[:MOST_DOMAINS])]
     figure = Figure("OA against RC", caption, panels, legend, _table(points, domains))
     lead = "Who is right, and who is right for the human reasons."
     return Section("outcome", "Outcome and rationale", lead, [figure])
@@ -61,9 +70,8 @@ def _eval_points(runs: Sequence[EvalRun], palette: Palette) -> list[_Point]:
                 for (its, name, metric), rc in figures.items()
                 if its == rule and metric == "rc" and (rule, name, "oa") in figures
             }
-            slices = {name: pair for name, pair in pairs.items() if None not in (pair[0].value, pair[1].value)}
             name = run.name if len(rules) == 1 else f"{run.name}, {rule}"
-            found.append(_Point(name, palette.place(name), False, f"{name}, evaluation", slices))
+            found.append(_Point(name, palette.place(name), False, f"{name}, evaluation", pairs))
     return found
 
 
@@ -85,36 +93,19 @@ def _slices(evaluation: Mapping[str, Any]) -> Points:
     slices: Points = {}
     parts = {OVERALL: evaluation, **dict(evaluation.get("by_domain") or {})}
     for name, part in parts.items():
-        oa, rc = _estimate("oa", part), _estimate("rc", part)
+        oa, rc = (estimate_of(name, part.get(name)) for name in ("oa", "rc"))
         if oa is not None and rc is not None:
             slices[name] = (oa, rc)
     return slices
 
 
-def _estimate(metric: str, part: Mapping[str, Any]) -> Estimate | None:
-    """A figure of a trainer's record: an object with its interval, or a bare number."""
-    value = part.get(metric)
-    if isinstance(value, Mapping):
-        if not isinstance(value.get("value"), (int, float)):
-            return None
-        return Estimate(
-            metric=metric,
-            value=value["value"],
-            low=value.get("low"),
-            high=value.get("high"),
-            n=value.get("n") or 0,
-            n_total=value.get("n_total") or 0,
-        )
-    return None if not isinstance(value, (int, float)) else Estimate(metric=metric, value=value, n=0, n_total=0)
-
-
 def _panel(name: str, points: Sequence[_Point], trap: tuple[float, float]) -> Panel:
     rows = []
     for point in points:
-        if name not in point.slices:
+        if name not in point.drawn():
             continue
         oa, rc = point.slices[name]
-        text = f"{point.of}: OA {number(oa.value)}, RC {number(rc.value)}"
+        text = f"{point.of}: OA {number(oa.value)}, RC {number(rc.value)}{_answered(rc)}"
         rows.append(
             {
                 "series": point.place, "start": point.start, "text": text,
@@ -128,13 +119,13 @@ def _panel(name: str, points: Sequence[_Point], trap: tuple[float, float]) -> Pa
 
 def _range(points: Sequence[_Point]) -> tuple[float, float]:
     """The range of OA, the same in all panels so that they can be compared."""
-    values = [value for point in points for oa, _ in point.slices.values() for value in (oa.value, oa.low, oa.high)]
+    values = [value for point in points for oa, _ in point.drawn().values() for value in (oa.value, oa.low, oa.high)]
     known = [value for value in values if value is not None]
     return max(0.0, int(min(known) * 20 - 0.5) / 20), min(1.0, int(max(known) * 20 + 1.5) / 20)
 
 
 def _end(points: Sequence[_Point]) -> float:
-    values = [value for point in points for _, rc in point.slices.values() for value in (rc.value, rc.high)]
+    values = [value for point in points for _, rc in point.drawn().values() for value in (rc.value, rc.high)]
     return min(1.0, int(max(value for value in values if value is not None) * 10 + 1.2) / 10)
 
 
@@ -161,4 +152,10 @@ def _table(points: Sequence[_Point], domains: Sequence[str]) -> Table:
 
 def _both(oa: Estimate, rc: Estimate) -> Cell:
     note = "" if rc.low is None else f"RC {interval(rc.low, rc.high)}"
-    return Cell(f"{number(oa.value)} / {number(rc.value)}", note)
+    missing = next((one.unavailable or "no figure" for one in (oa, rc) if one.value is None), "")
+    return Cell(f"{number(oa.value)} / {number(rc.value)}", note, flag=missing or _answered(rc).strip(" ()"))
+
+
+def _answered(rc: Estimate) -> str:
+    """How many of the items have an RC, where not all do."""
+    return f" ({percent(rc.n / rc.n_total)} answered)" if rc.n_total and rc.n < rc.n_total else ""
