@@ -3,6 +3,8 @@
 import json
 import random
 
+import pyarrow
+from pyarrow import parquet
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, Estimate, EvalResult, SampleView
 
 DOMAINS = ("code", "general", "multilingual", "stem")
@@ -141,4 +143,25 @@ def write_training(folder, *, rationale, steps=30):
             lines.append({"phase": "evaluation", "step": step, "split": "test", **figures, "by_domain": domains})
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     (folder / "run.json").write_text('{"version": "0"}', "utf-8")
+    return folder
+
+
+def write_training_samples(folder, *, steps, rationale=0.3, n=4):
+    """The answers that a run keeps, as `rationale-rm train` writes them."""
+    for step in steps:
+        rows = []
+        for place in range(n):
+            one = sample(place, "m", random.Random(place + step), status="ok", text="an answer")
+            rows.append(
+                {
+                    "step": step, "id": f"{step}/{place}/0", "pair_id": one.pair_id, "swapped": False,
+                    "prompt": f"{one.response1} against {one.response2}", "answer": one.text, "tokens": 9,
+                    "truncated": False, "status": "ok", "label": "A>B", "verdict": "A>B",
+                    "references": list(one.references), "reasons": ["Response A cites R1.", "Response B is longer."],
+                    "matches": [{"reference": 0, "reason": 1, "score": 0.5}], "outcome": 1.0, "rationale": rationale,
+                    "rc": 0.2, "reward": rationale, "advantage": 0.0, "error": None,
+                }
+            )  # fmt: skip
+        (folder / "samples").mkdir(exist_ok=True)
+        parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "samples" / f"step-{step:06}.parquet")
     return folder

@@ -105,7 +105,7 @@ def test_numbers_as_papers_print_them(value, text):
 
 def test_a_figure_says_what_was_not_answered_and_why_there_is_none():
     cell = figure_cell(Estimate(metric="rc", value=0.5, low=0.4, high=0.6, n=87, n_total=100))
-    assert (cell.text, cell.note, cell.flag) == (".500", ".400 to .600", "87.0% answered")
+    assert (cell.text, cell.note, cell.flag) == (".500", ".400 to .600", "n = 87 of 100")
     none = figure_cell(Estimate(metric="rc", value=None, n=0, n_total=10, unavailable="no judge"))
     assert (none.text, none.flag) == ("–", "no judge")
 
@@ -230,49 +230,6 @@ def test_a_comparison_shows_its_differences(tmp_path):
     assert "JudgeBench: paired differences, the same items" in page
     for text in ("one less two", "+.040", ".010 to .070", "31 / 18", ".080"):
         assert text in page
-
-
-def labels_file(path, views, **fields):
-    lines = [
-        {
-            "id": view.id,
-            "model": view.model,
-            "classes": ["GS"] * len(view.reasons),
-            "flaws": [["F7"]] * len(view.reasons),
-        }
-        | fields
-        for view in views
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def test_labels_from_a_file_of_their_own(tmp_path):
-    views = [view for view in reports.samples("m", 20) if view.reasons]
-    folder = reports.write_eval(tmp_path / "run", "m", views)
-    some = [view for view in views if len(view.reasons) == 2]
-    path = labels_file(tmp_path / "labels.jsonl", some, classes=["GS", None], flaws=[None, ["F7"]])
-    (one,) = read([folder, path]).samples
-    for view, found in zip(views, one.samples, strict=True):
-        if view in some:
-            assert (found.classes, found.flaws) == (("GS", None), (None, ("F7",)))
-        else:
-            assert found == view
-    index = unpacked(pack([one]).index)
-    assert sum(mask == 0b1000000 for mask in index["flaws"]) >= len(some) > 0
-
-
-def test_labels_that_do_not_fit_are_refused(tmp_path):
-    views = [view for view in reports.samples("m", 20) if view.reasons]
-    folder = reports.write_eval(tmp_path / "run", "m", views)
-    for fields, words in (
-        ({"classes": ["GS"] * 9}, "line 1: `classes` labels 9 reasons"),
-        ({"flaws": "F1"}, "`flaws` labels"),
-        ({"id": 3}, "line 1: labels of reasons need"),
-        ({"model": "other"}, "of no sample"),
-    ):
-        with pytest.raises(ReportError, match=re.escape(words)):
-            read([folder, labels_file(tmp_path / "labels.jsonl", views, **fields)])
 
 
 def test_runs_that_cannot_be_compared_are_told_of(tmp_path):

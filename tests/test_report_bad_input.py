@@ -39,6 +39,7 @@ def test_a_sample_is_refused_with_its_line_and_field(tmp_path, fault):
     [
         {"estimates": [{"schema_version": 1, "metric": "oa", "value": "x", "n": 1, "n_total": 1}]},
         {"estimates": [{"schema_version": 1, "metric": "oa", "value": 1, "n": None, "n_total": 1}]},
+        {"estimates": [{"schema_version": 1, "metric": "oa", "value": 1e308, "n": 1, "n_total": 1}]},
         *({"estimates": 5}, {"statuses": {"ok": "x"}}, {"notes": [1]}, {"manifest": []}),
     ],
     ids=str,
@@ -50,15 +51,25 @@ def test_a_result_is_refused_with_its_file(tmp_path, fault):
         read([folder])
 
 
-def test_a_number_beyond_floats_is_none(tmp_path):
+@pytest.mark.parametrize("number", ["1e999", 10**400])
+def test_a_number_beyond_floats_is_none(tmp_path, number):
     folder = reports.write_eval(tmp_path / "run", "m", reports.samples("m", 3))
-    changed(folder / "samples.jsonl", rc="1e999")
+    changed(folder / "samples.jsonl", rc=number)
     (one,) = read([folder]).samples
     assert one.samples[-1].rc is None
 
 
 @pytest.mark.parametrize(
-    "fault", [{"step": None}, {"by_domain": [1]}, {"by_domain": {"code": 1}}, {"oa": {"value": 1, "low": "x"}}]
+    "fault",
+    [
+        {"step": None},
+        {"by_domain": [1]},
+        {"by_domain": {"code": 1}},
+        {"oa": {"value": 1, "low": "x"}},
+        {"split": ["test"]},
+        {"oa": {"value": 1e308}},
+        {"step": 10**400},
+    ],
 )
 def test_a_line_of_a_training_run_is_refused(tmp_path, fault):
     folder = reports.write_training(tmp_path / "run", rationale=0.4)

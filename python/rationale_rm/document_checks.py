@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rationale_rm.types import Record, SchemaError
 
+_LARGEST: Final = 1e300
 Check = tuple[Callable[[Any], bool], str]
 """Whether a value fits, and what is expected."""
 
@@ -30,8 +30,8 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """NaN is one, and written as null; infinity, which JSON has as 1e999, is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isinf(value)
+    """NaN is one, and written as null; infinity, which JSON has as 1e999, and what is as good as infinite are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > _LARGEST
 
 
 def _is_share(value: Any) -> bool:

@@ -70,3 +70,22 @@ def test_on_a_phone_the_sample_takes_the_focus(open_report, full):
     page.click(".row >> nth=1")
     page.wait_for_selector("#sample .facts")
     assert page.evaluate("document.activeElement.id") == "sample"
+
+
+@pytest.mark.parametrize("height", [800, 400])
+def test_the_page_ends_where_the_browser_of_samples_ends(open_report, full, height):
+    """A long sample scrolls in its own place; the page does not scroll into nothing below it."""
+    page = open_report(full, route(sample="hybrid/00001"), viewport={"width": 1280, "height": height})
+    page.wait_for_selector("#sample .facts")
+    assert page.evaluate("document.querySelector('#sample').scrollHeight > innerHeight / 2")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+
+
+def test_on_paper_each_figure_has_its_numbers(open_report, full):
+    page = open_report(full)
+    closed = page.locator("figure details:not([open])").count()
+    assert closed > 2
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("figure details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("figure details:not([open])").count() == closed

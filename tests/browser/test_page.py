@@ -51,7 +51,7 @@ def test_numbers_of_the_documents_are_on_the_page(open_report, full):
     page = open_report(full)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     scores = page.inner_text("#scores")
-    assert "95.0% answered" in scores  # coverage beside each score
+    assert "n = 95 of 100" in scores  # coverage beside each score
     assert "Parse failures" in scores
     assert re.search(r"\.800\s+\.750 to \.850", scores)
     assert "RM-Bench" in scores
@@ -64,7 +64,7 @@ def test_numbers_of_the_documents_are_on_the_page(open_report, full):
 def test_marks_say_their_figures(open_report, full):
     page = open_report(full)
     titles = page.locator("#outcome .drawing title").all_text_contents()
-    assert "hybrid, evaluation: OA .800, RC .300 (95.0% answered)" in titles
+    assert "hybrid, evaluation: OA .800, RC .300 (n = 95 of 100)" in titles
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

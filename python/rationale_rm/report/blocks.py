@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rationale_rm.documents import Estimate
-from rationale_rm.report.text import number, percent
+from rationale_rm.report.text import number
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Cell:
     """Smaller, under the text: an interval."""
     numeric: bool = True
     flag: str = ""
-    """A warning beside the figure, in words: ``87.0% answered``."""
+    """A warning beside the figure, in words."""
     strong: bool = False
 
 
@@ -87,15 +87,18 @@ def words(text: str) -> Cell:
 
 
 def figure_cell(estimate: Estimate | None, *, strong: bool = False) -> Cell:
-    """A figure with its interval below, and how many items answered where not all did."""
+    """A figure with its interval below, and how many items have it where not all do."""
     if estimate is None:
         return Cell("–")
     if estimate.value is None:
         return Cell("–", flag=estimate.unavailable or "no figure")
     note = "" if estimate.low is None or estimate.high is None else interval(estimate.low, estimate.high)
-    answered = estimate.n_total and estimate.n < estimate.n_total
-    flag = f"{percent(estimate.n / estimate.n_total)} answered" if answered else ""
-    return Cell(number(estimate.value), note, flag=flag, strong=strong)
+    return Cell(number(estimate.value), note, flag=partial(estimate), strong=strong)
+
+
+def partial(estimate: Estimate) -> str:
+    """``n = 95 of 100`` where not all items have the figure: no answer, or none that has it."""
+    return f"n = {estimate.n:,} of {estimate.n_total:,}" if estimate.n < estimate.n_total else ""
 
 
 def interval(low: float | None, high: float | None) -> str:

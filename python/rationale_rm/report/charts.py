@@ -12,7 +12,9 @@ from typing import Any, Final
 from rationale_rm.extras import needs
 from rationale_rm.report.text import shown
 
-SHAPES: Final = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "stroke")
+SHAPES: Final = (
+    "circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left",
+)  # fmt: skip
 DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 N_COLOURS: Final = 7
 WIDTH: Final = 300
@@ -137,7 +139,7 @@ def dots(rows: Sequence[Row], *, order: Sequence[str], title: str, domain: tuple
         "type": "nominal",
         "sort": list(order),
         "title": None,
-        "axis": {"ticks": False, "grid": True},
+        "axis": {"ticks": False, "grid": True, "labelPadding": 8},
     }
     offset = {"yOffset": {"field": "series", "type": "nominal", "sort": _series(rows)}} if n_series > 1 else {}
     paint = _paint(rows)
@@ -179,8 +181,13 @@ def stacked(rows: Sequence[Row], *, order: Sequence[str], parts: Sequence[str], 
     return render({"height": {"step": 30}, "data": {"values": placed}, "layer": [bar]})
 
 
-def agreement(points: Sequence[Row], *, titles: tuple[str, str], fit: tuple[float, float] | None) -> str:
-    """One evaluator against another: points have x, y and text; `fit` is slope and intercept."""
+def agreement(
+    points: Sequence[Row], *, titles: tuple[str, str], fit: tuple[float, float] | None, equality: bool = True
+) -> str:
+    """One evaluator against another: points have x, y and text; `fit` is slope and intercept.
+
+    `equality` draws the line on which both agree, where they are on one scale.
+    """
     ends = [float(value) for one in points for value in (one["x"], one["y"])]
     low, high = min(ends), max(ends)
     pad = 0.06 * (high - low) or 0.05
@@ -194,7 +201,7 @@ def agreement(points: Sequence[Row], *, titles: tuple[str, str], fit: tuple[floa
         mark = {"type": "line", "clip": True, "aria": False, **look}
         return {"data": {"values": ends}, "mark": mark, "encoding": {"x": x, "y": y}}
 
-    layers = [line(1.0, 0.0, stroke="var(--edge)", strokeDash=[4, 3])]
+    layers = [line(1.0, 0.0, stroke="var(--edge)", strokeDash=[4, 3])] if equality else []
     if fit:
         layers.append(line(*fit, stroke="var(--s2)", strokeWidth=1.75))
     layers.append(

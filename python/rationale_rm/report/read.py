@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, EvalResult, SampleView
 from rationale_rm.report.errors import ReportError
 from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, SampleSet
-from rationale_rm.report.labels import Labels, add_labels, labelled
+from rationale_rm.report.labels import Labels, add_labels, with_labels
 from rationale_rm.report.training import (
     FIGURES,
     METRICS_FILE,
@@ -71,11 +71,7 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
     names = _distinct(folders)
     trainings = [_training(path, name) for path, name in zip(folders, names, strict=True)]
     sets = _sample_sets(runs, trainings, progress)
-    if labels:
-        sets = [SampleSet(one.run, labelled(one.samples, labels)) for one in sets]
-        if not any((sample.model, sample.id) in labels for one in sets for sample in one.samples):
-            raise ReportError("the labels of reasons are of no sample in these runs: model and id must be the samples'")
-    return Inputs(runs, analyses, trainings, comparisons, sets)
+    return Inputs(runs, analyses, trainings, comparisons, with_labels(sets, labels))
 
 
 def _named(evals: Sequence[tuple[Path, EvalResult]]) -> list[EvalRun]:
@@ -109,7 +105,7 @@ def _sample_sets(
             found.append((run.name, run.result.eval, _unique(_samples(file))))
     for training in trainings:
         progress(f"reading the samples of {training.path}")
-        found.append((training.name, "training", list(read_samples(training.path, training.name))))
+        found.append((training.name, "training", list(read_samples(training.path))))
     found = [one for one in found if one[2]]
     counts = Counter(name for name, _, _ in found)
     return [SampleSet(name if counts[name] == 1 else f"{name}, {of}", samples) for name, of, samples in found]
@@ -138,8 +134,9 @@ def _training(path: Path, name: str) -> TrainingRun:
             continue
         place, domains = f"{path / METRICS_FILE}, line {number}", record.get("by_domain") or {}
         objects = isinstance(domains, dict) and all(isinstance(part, dict) for part in domains.values())
-        if not isinstance(record.get("step"), int) or not objects:
-            raise ReportError(f"{place}: `step` is a number, and `by_domain` an object of objects")
+        texts = isinstance(record.get("split", ""), str)
+        if not isinstance(record.get("step"), int) or not objects or not texts:
+            raise ReportError(f"{place}: `step` is a number, `split` a text, and `by_domain` an object of objects")
         for part in (record, *domains.values()):
             for figure in FIGURES:
                 _built(place, partial(estimate_of, figure), part.get(figure))
@@ -172,7 +169,9 @@ def _are_differences(value: Any) -> bool:
 
 def _document(path: Path, build: Callable[[Any], _T]) -> _T:
     try:
-        value = json.loads(path.read_text("utf-8"), parse_constant=_no_number, parse_float=_number)
+        value = json.loads(
+            path.read_text("utf-8"), parse_constant=_no_number, parse_float=_number, parse_int=_whole_number
+        )
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is no JSON document ({_short(error)}): {EXPECTED}") from None
     if not isinstance(value, dict):
@@ -194,7 +193,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                value = json.loads(line, parse_constant=_no_number, parse_float=_number)
+                value = json.loads(line, parse_constant=_no_number, parse_float=_number, parse_int=_whole_number)
             except (ValueError, RecursionError) as error:
                 if not line.endswith(b"\n"):
                     return
@@ -216,6 +215,12 @@ def _number(text: str) -> float | None:
     """A number; None beyond the range of floats, which Python reads as infinity."""
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def _whole_number(text: str) -> int | None:
+    """A number; None beyond what scripts and drawings can count."""
+    value = int(text)
+    return value if abs(value) < 2**53 else None
 
 
 def _no_number(_: str) -> None:

@@ -18,6 +18,8 @@ METRICS_FILE: Final = "metrics.jsonl"
 SAMPLES: Final = "samples"
 FIGURES: Final = ("oa", "rc", "ap", "disagreement", "format_errors")
 """Of an evaluation that are shown."""
+_AP: Final = re.compile(r"^ +rationale: ap$", re.MULTILINE)
+"""In a recipe: the rationale term of the reward is AP."""
 _SEED: Final = re.compile(r"[-_.]?(?:seed)?[-_.]?[0-9]{1,9}\Z")
 
 
@@ -68,11 +70,11 @@ def by_setting(runs: Sequence[TrainingRun]) -> dict[str, list[TrainingRun]]:
 def estimate_of(metric: str, value: object) -> Estimate | None:
     """A figure of a trainer's record: an object with its interval, or a bare number."""
     if isinstance(value, Mapping):
-        if not isinstance(value.get("value"), (int, float)):
+        if not isinstance(value.get("value"), (int, float, type(None))):
             return None
         return Estimate(
             metric=metric,
-            value=value["value"],
+            value=value.get("value"),
             low=value.get("low"),
             high=value.get("high"),
             n=value.get("n") or 0,
@@ -86,14 +88,20 @@ def sample_files(folder: Path) -> list[Path]:
     return sorted((folder / SAMPLES).glob("step-*.parquet"))
 
 
-def read_samples(folder: Path, run: str) -> Iterator[SampleView]:
-    """The kept answers. The prompt is as the policy saw it, with both responses in it, so these stand empty."""
+def read_samples(folder: Path) -> Iterator[SampleView]:
+    """The kept answers, each step's of a model of its own, ``RUN@STEP``, as `rationale-rm analyze` names them.
+
+    The prompt is as the policy saw it, with both responses in it, so these stand empty.
+    """
     files = sample_files(folder)
     if not files:
         return
     with needs("report", "pyarrow"):
         from pyarrow import parquet
         from pyarrow.lib import ArrowInvalid
+    recipe = folder / RECIPE_FILE
+    is_ap = recipe.is_file() and _AP.search(recipe.read_text("utf-8", errors="replace")) is not None
+    run = folder.resolve().name
     for file in files:
         try:
             rows = parquet.read_table(file).to_pylist()
@@ -101,17 +109,17 @@ def read_samples(folder: Path, run: str) -> Iterator[SampleView]:
             why = f"{file} is no whole Parquet file ({str(error)[:100]})"
             raise ReportError(f"{why}: remove it, or let the run end") from None
         for row in rows:
-            yield _view(row, run)
+            yield _view(row, run, is_ap)
 
 
-def _view(row: Mapping[str, Any], run: str) -> SampleView:
+def _view(row: Mapping[str, Any], run: str, is_ap: bool) -> SampleView:
     matches = row["matches"]
     entries = tuple((one["reference"], one["reason"], one["score"]) for one in matches or ())
     outcome = row["outcome"]
     return SampleView(
         id=row["id"],
         pair_id=row["pair_id"],
-        model=run,
+        model=f"{run}@{int(row['step']):06d}",
         domain=f"step {row['step']}",
         context=row["prompt"],
         response1="",
@@ -129,5 +137,5 @@ def _view(row: Mapping[str, Any], run: str) -> SampleView:
         matches=entries,
         judge_status=None if matches is None else "ok",
         rc=row["rc"],
-        ap=row["rationale"],
+        ap=row["rationale"] if is_ap else None,
     )

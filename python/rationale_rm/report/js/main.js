@@ -132,6 +132,7 @@ function fillFilters() {
   const options = (field, values) => field.append(...values.map((value) => el("option", { value }, value)));
   options(run, store.runs);
   options(domain, store.domains);
+  if (store.domains.some((one) => /^step \d+$/.test(one))) domain.previousElementSibling.textContent = "Domain or step";
   status.append(...store.statuses.map((value) => el("option", { value }, spaced(value))));
   const labelled = (column) => store[column].some((mask) => mask);
   hideUnlessUseful("run", store.runs.length > 1);
@@ -167,7 +168,15 @@ function help() {
   byId("help").showModal();
 }
 
+/** On paper the numbers of each figure are open; afterwards they are as they were. */
+function printTables() {
+  const closed = [...document.querySelectorAll("figure details:not([open])")];
+  for (const one of closed) one.open = true;
+  addEventListener("afterprint", () => { for (const one of closed) one.open = false; }, { once: true });
+}
+
 async function begin() {
+  addEventListener("beforeprint", printTables);
   byId("theme").addEventListener("click", nextTheme);
   byId("skip").addEventListener("click", (event) => {
     event.preventDefault(); // the address is the state

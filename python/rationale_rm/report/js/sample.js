@@ -54,7 +54,7 @@ function responses(sample, store, row) {
   const one = (number) =>
     el(
       "section", { class: "response" },
-      el("h3", {}, `Response ${number} `, el("small", {}, `the model's ${called(number)}${better === number ? ", preferred by people" : ""}`)),
+      el("h3", {}, `Response ${number} `, el("small", {}, `the model's ${called(number)}${better === number ? ", better by the label" : ""}`)),
       block(sample[`response${number}`])
     );
   return el("div", { class: "responses" }, one(1), one(2));

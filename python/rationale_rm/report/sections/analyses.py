@@ -34,9 +34,9 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
     notes: list[str] = []
     for one in inputs.analyses:
         analysis = one.analysis
-        notes += [f"{TITLES.get(analysis.analysis, analysis.analysis)}: {note}" for note in analysis.notes]
         if analysis.analysis == "taxonomy":
             continue
+        notes += [f"{TITLES.get(analysis.analysis, analysis.analysis)}: {note}" for note in analysis.notes]
         title = TITLES.get(analysis.analysis, analysis.analysis)
         figure = _figure(title, analysis, palette)
         if figure is not None:
@@ -47,7 +47,8 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
             blocks.append(Folded(f"{title}: points", [_points(title, analysis.points)]))
     if not blocks:
         return None
-    return Section("analyses", "Analyses", "What the answers show beyond their scores.", blocks, notes)
+    lead = "What the answers show beyond their scores."
+    return Section("analyses", "Analyses", lead, blocks, list(dict.fromkeys(notes)))
 
 
 def _figure(title: str, analysis: Analysis, palette: Palette) -> Figure | None:
@@ -61,7 +62,8 @@ def _figure(title: str, analysis: Analysis, palette: Palette) -> Figure | None:
 def _agreement(title: str, analysis: Analysis) -> Figure | None:
     """Models, each by its mean over all domains, and single answers: a panel each, where there are such points."""
     x, y = (analysis.subject[0], analysis.subject[1]) if len(analysis.subject) > 1 else ("x", "y")
-    panels = []
+    one_scale = analysis.analysis == "agreement"
+    panels, cut = [], []
     for level, of, name in ((None, OVERALL, ""), ("model", OVERALL, "Models"), ("item", "items", "Answers")):
         given = [one for one in analysis.points if one.get("level") == level and one.get("domain", of) in (OVERALL, of)]
         if level == "item":
@@ -69,14 +71,20 @@ def _agreement(title: str, analysis: Analysis) -> Figure | None:
         points = [point for one in given if (point := _xy(one)) is not None][:MOST_POINTS]
         if len(points) < 2:
             continue
-        figures = {one.metric: one.value for one in analysis.estimates if one.slice == of and one.value is not None}
+        estimates = [one for one in analysis.estimates if one.slice == of and one.value is not None]
+        figures = {one.metric: one.value for one in estimates}
+        n = max([len(given), *(one.n for one in estimates)])
+        if len(points) < n:
+            cut.append(f"{len(points):,} of {n:,} {name.lower() or 'points'}")
         slope, intercept = figures.get("slope"), figures.get("intercept")
         fit = None if slope is None or intercept is None else (slope, intercept)
         told = "; ".join(f"{names.metric(metric)} {number(value)}" for metric, value in figures.items())
-        svg = charts.agreement(points, titles=(x, y), fit=fit)
+        svg = charts.agreement(points, titles=(x, y), fit=fit, equality=one_scale)
         heading = ": ".join(part for part in (name, told) if part)
         panels.append(Panel(heading, svg, f"{title}, {x} against {y}, {len(points)} points. {heading}"))
-    caption = "Dashed: equality. Line: the linear fit, where there is one."
+    caption = ("Dashed: equality. " if one_scale else "") + "Line: the linear fit, where there is one."
+    if cut:
+        caption += f" Drawn are {' and '.join(cut)}, those that the analysis lists; figures and fit are of all."
     return Figure(f"{title}: {x} and {y}", caption, panels) if panels else None
 
 
@@ -100,10 +108,11 @@ def _ranks(title: str, analysis: Analysis, palette: Palette) -> Figure | None:
     rows: list[dict[str, Any]] = []
     models = list(dict.fromkeys(str(one.get("model")) for one in analysis.points if one.get("metric") == "share"))
     for one in analysis.points:
-        value = one.get("value")
-        if one.get("metric") == "share" and isinstance(value, (int, float)) and isinstance(one.get("rank"), int):
+        value, *bounds = (one.get(name) for name in ("value", "low", "high"))
+        numbers = isinstance(value, (int, float)) and all(isinstance(end, (int, float, type(None))) for end in bounds)
+        if one.get("metric") == "share" and numbers and isinstance(one.get("rank"), int):
             model, rank = str(one.get("model")), one["rank"]
-            low, high = (value if one.get(name) is None else one[name] for name in ("low", "high"))
+            low, high = (value if end is None else end for end in bounds)
             text = f"{model}, rank {rank}: {number(value)} ({interval(low, high)})"
             place = palette.place(model)
             rows.append(

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts
-from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, words
+from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, partial, words
 from rationale_rm.report.inputs import EvalRun, Inputs
 from rationale_rm.report.palette import Palette
-from rationale_rm.report.text import number, percent
+from rationale_rm.report.text import number
 from rationale_rm.report.training import TrainingRun, by_setting, estimate_of
 
 MOST_DOMAINS: Final = 12
@@ -105,7 +105,7 @@ def _panel(name: str, points: Sequence[_Point], trap: tuple[float, float]) -> Pa
         if name not in point.drawn():
             continue
         oa, rc = point.slices[name]
-        text = f"{point.of}: OA {number(oa.value)}, RC {number(rc.value)}{_answered(rc)}"
+        text = f"{point.of}: OA {number(oa.value)}, RC {number(rc.value)}{_has(rc)}"
         rows.append(
             {
                 "series": point.place, "start": point.start, "text": text,
@@ -153,9 +153,9 @@ def _table(points: Sequence[_Point], domains: Sequence[str]) -> Table:
 def _both(oa: Estimate, rc: Estimate) -> Cell:
     note = "" if rc.low is None else f"RC {interval(rc.low, rc.high)}"
     missing = next((one.unavailable or "no figure" for one in (oa, rc) if one.value is None), "")
-    return Cell(f"{number(oa.value)} / {number(rc.value)}", note, flag=missing or _answered(rc).strip(" ()"))
+    return Cell(f"{number(oa.value)} / {number(rc.value)}", note, flag=missing or partial(rc))
 
 
-def _answered(rc: Estimate) -> str:
+def _has(rc: Estimate) -> str:
     """How many of the items have an RC, where not all do."""
-    return f" ({percent(rc.n / rc.n_total)} answered)" if rc.n_total and rc.n < rc.n_total else ""
+    return f" ({partial(rc)})" if partial(rc) else ""

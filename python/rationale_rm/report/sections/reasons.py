@@ -22,16 +22,17 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None where no analysis labelled reasons."""
     blocks: list[Figure | Table] = []
     notes: list[str] = []
-    for one in inputs.analyses:
-        if one.analysis.analysis != "taxonomy":
-            continue
+    labelled = [one for one in inputs.analyses if one.analysis.analysis == "taxonomy"]
+    for one in labelled:
+        source = f" ({one.path.name})" if len(labelled) > 1 else ""
         for rule in dict.fromkeys(estimate.rule for estimate in one.analysis.estimates):
-            blocks += _figures(_found(one, rule), rule, palette)
+            by = f", labelled by {rule.replace('_', ' ')}" if rule else ""
+            blocks += _figures(_found(one, rule), by + source, palette)
         notes += one.analysis.notes
     if not blocks:
         return None
     lead = "What the reasons stand on, and what is wrong with them."
-    return Section("reasons", "Reasons", lead, blocks, notes)
+    return Section("reasons", "Reasons", lead, blocks, list(dict.fromkeys(notes)))
 
 
 def _found(one: NamedAnalysis, rule: str) -> Found:
@@ -58,8 +59,7 @@ def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
     return estimate.slice if estimate.slice in subject else None
 
 
-def _figures(found: Found, rule: str, palette: Palette) -> list[Figure | Table]:
-    by = f", labelled by {rule.replace('_', ' ')}" if rule else ""
+def _figures(found: Found, by: str, palette: Palette) -> list[Figure | Table]:
     figures: list[Figure | Table] = []
     classes = {model: of for model, of in found.items() if any(code in of for code in names.CLASSES)}
     flaws = {model: of for model, of in found.items() if any(code in of for code in names.FLAWS)}
