@@ -103,3 +103,12 @@ def test_ap_of_a_training_run_is_ap(tmp_path, term, ap):
     reports.write_training_samples(folder, steps=(10,), rationale=0.25)
     (folder / "recipe.yaml").write_text(f"reward:\n  mode: product\n  rationale: {term}\n")
     assert {sample.ap for sample in read([folder]).samples[0].samples} == {ap}
+
+
+def test_labels_of_no_sample_are_counted(tmp_path):
+    views = [view for view in reports.samples("m", 20) if view.reasons]
+    folder = reports.write_eval(tmp_path / "run", "m", views)
+    path = labels_file(tmp_path / "labels.jsonl", views)
+    with path.open("a") as stream:
+        stream.write('{"id": "other", "model": "m", "classes": ["GS"]}\n')
+    assert read([folder, path]).notes == [f"{path}: 1 labelled answers are of no sample here"]

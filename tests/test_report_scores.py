@@ -5,11 +5,13 @@ import re
 
 import pytest
 import reports
+from rationale_rm.cli.main import app
 from rationale_rm.documents import Estimate
 from rationale_rm.report import read
 from rationale_rm.report.charts import SHAPES
 from rationale_rm.report.palette import Palette
-from rationale_rm.report.sections import analyses, benchmarks, outcome
+from rationale_rm.report.sections import analyses, benchmarks, dynamics, outcome, reasons
+from typer.testing import CliRunner
 from vl_convert import vegalite_to_svg
 
 
@@ -108,3 +110,62 @@ def test_agreement_says_which_points_are_drawn(tmp_path):
     path = reports.write_analysis(tmp_path / "a.json", "agreement", ("a", "b"), figures, points)
     figure = analyses.section(read([path]), Palette()).blocks[0]
     assert "Drawn are 5 of 160 answers" in figure.caption
+
+
+def test_a_run_that_was_stopped_stands_where_it_was(tmp_path):
+    """``test`` is evaluated before the first step and at the end: a stopped run has ``validation`` alone since."""
+    folder = reports.write_training(tmp_path / "run-0", rationale=0.4)
+    path = folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line["phase"] == "evaluation" and line["step"]:
+            line["split"] = "validation"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    inputs = read([folder])
+    (figure,) = outcome.section(inputs, (0.7, 0.25), Palette()).blocks
+    assert [row[0].text for row in figure.table.rows] == ["run-0 at step 30"]
+    table = dynamics.section(inputs, Palette()).blocks[0].table
+    assert texts(table)[0][:7] == ["run-0", "30", ".777", ".353", "validation, step 30", ".850", ".400"]
+
+
+def test_a_folder_of_arena_hard_is_all_its_models(tmp_path):
+    figures = [reports.estimate("win_rate", 0.25, slice="hard_prompt", rule="plain")]
+    for model in ("alpha", "beta"):
+        reports.write_eval(
+            tmp_path / "ah" / model, model, reports.samples(model, 2), estimates=figures, kind="arena_hard"
+        )
+    assert [run.name for run in read([tmp_path / "ah"]).evals] == ["alpha", "beta"]
+
+
+def test_a_comparison_that_is_given_is_not_made_again(tmp_path):
+    given = tmp_path / "c.json"
+    difference = {"rule": "", "slice": "overall", "metric": "oa", "value": 0.125, "n": 9}
+    given.write_text(json.dumps({"eval": "rationale", "a": "a", "b": "b", "differences": [difference]}))
+    folders = [reports.write_eval(tmp_path / name, name, reports.samples(name, 3)) for name in ("a", "b")]
+    for folder in folders:
+        item = {"id": "1", "cluster": "1", "slices": ["overall"], "values": {"/oa": 1.0}}
+        (folder / "items.jsonl").write_text(json.dumps(item) + "\n")
+    out = tmp_path / "r.html"
+    done = CliRunner().invoke(app, ["report", *map(str, folders), str(given), "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert out.read_text().count("a less b") == 1
+
+
+def test_reasons_with_flaws_alone_are_counted_by_them(tmp_path):
+    estimates = [
+        *(reports.estimate(code, 0.5, slice="m", rule="rules", n=40) for code in ("F1", "F2")),
+        *(Estimate(rule="rules", metric=code, slice="m", value=None, n=0, n_total=100) for code in ("EG", "CG", "GS")),
+    ]
+    path = reports.write_analysis(tmp_path / "t.json", "taxonomy", ("m",), estimates)
+    blocks = reasons.section(read([path]), Palette()).blocks
+    assert [block.title for block in blocks] == [
+        "Flaws of reasons, labelled by rules", "Reasons by class and flaw: every figure",
+    ]  # fmt: skip
+    assert (blocks[0].table.rows[0][-1].text, blocks[0].table.rows[0][-1].note) == ("40", "40.0% of 100")
+
+
+def test_labels_of_two_files_have_their_names(tmp_path):
+    paths = [reports.taxonomy(tmp_path / name, ["m"]) for name in ("by-rules.json", "by-model.json")]
+    section = reasons.section(read(paths), Palette())
+    assert section.blocks[0].title == "Classes of reasons, labelled by rules (by-rules.json)"
+    assert section.blocks[2].title == "Classes of reasons, labelled by rules (by-model.json)"

@@ -33,5 +33,5 @@ class Opened:
 
     def go(self, file, route=""):
         self.page.goto(f"{file.as_uri()}#{route}")
-        self.page.wait_for_selector("body[data-ready=true]")
+        self.page.wait_for_selector("body[data-ready]")
         return self.page

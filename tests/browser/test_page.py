@@ -33,8 +33,9 @@ def test_the_policy_stops_what_it_is_to_stop(open_report, full):
             const image = document.createElement('img');
             image.src = 'http://127.0.0.1:9/x.png';
             document.body.append(image);
-            const script = document.createElement('a');
-            script.setAttribute('href', '#');
+            const script = document.createElement('script');
+            script.append(document.createTextNode('window.harmed = 1'));
+            document.body.append(script);
             await fetch('http://127.0.0.1:9/').catch(() => null);
             await new Promise((done) => setTimeout(done, 200));
             image.remove();
@@ -42,6 +43,8 @@ def test_the_policy_stops_what_it_is_to_stop(open_report, full):
         }"""
     )
     assert {"img-src", "connect-src"} <= set(blocked)
+    assert any(one.startswith(("script-src", "require-trusted-types")) for one in blocked)
+    assert page.evaluate("window.harmed") is None
     # These refusals are what the test wanted to see on the console.
     page.wait_for_timeout(100)
     open_report.expect(page, r"Content Security Policy|TrustedHTML|Trusted")
@@ -64,7 +67,7 @@ def test_numbers_of_the_documents_are_on_the_page(open_report, full):
 def test_marks_say_their_figures(open_report, full):
     page = open_report(full)
     titles = page.locator("#outcome .drawing title").all_text_contents()
-    assert "hybrid, evaluation: OA .800, RC .300 (n = 95 of 100)" in titles
+    assert "hybrid, evaluation: OA .800 (n = 95 of 100), RC .300 (n = 95 of 100)" in titles
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

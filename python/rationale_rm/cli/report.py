@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -28,9 +30,10 @@ Examples:
   rationale-rm report evals/base evals/hybrid taxonomy.json agreement.json -o report.html
       evaluations with their samples, and analyses
 
-RUN is a folder of `rationale-rm eval` or `rationale-rm train`, or a JSON file of `rationale-rm analyze` or of a
-comparison of two evaluations. Training folders whose names differ in a number at the end (hybrid-0, hybrid-1) are seeds
-of one setting. docs/report.md says what each figure shows.
+RUN is a folder of `rationale-rm eval` or `rationale-rm train`, a JSON file of `rationale-rm analyze` or of a
+comparison of two evaluations, or a .jsonl file of labels of reasons (`rationale-rm analyze taxonomy -o`). Training
+folders whose names differ in a number at the end (hybrid-0, hybrid-1) are seeds of one setting. docs/report.md says
+what each figure shows.
 """
 
 
@@ -57,11 +60,16 @@ def report(
 
     It opens from disk and asks the network for nothing. Texts of models are shown as text, never as markup.
     """
+    for name, share in (("--trap-oa", trap_oa), ("--trap-rc", trap_rc)):
+        if math.isnan(share):
+            output.fail(f"{name} is {share}: expected a number from 0 to 1", output.USAGE)
+    _check_target(out, runs)
     progress = output.Progress(quiet)
     try:
         inputs = read(runs, progress.update)
         if comparisons:
-            found = list(_compared(inputs.evals, progress))
+            given = {(one.eval, one.a, one.b) for one in inputs.comparisons}
+            found = [one for one in _compared(inputs.evals, progress) if (one.eval, one.a, one.b) not in given]
             inputs = replace(inputs, comparisons=[*inputs.comparisons, *found])
         with output.replacing(out) as stream:
             page = write(inputs, stream, Settings(title, __version__, (trap_oa, trap_rc)), progress.update)
@@ -69,7 +77,22 @@ def report(
         progress.done()
         output.fail(str(error))
     progress.done()
+    for note in inputs.notes:
+        output.note(f"note: {note}")
     output.emit(f"{out}: {output.count(page.n_samples, 'sample')}, {page.n_bytes / 1e6:.1f} MB\n")
+
+
+def _check_target(out: str, runs: Sequence[str]) -> None:
+    """Before anything is read: that the page can be written, and over none of the inputs."""
+    folder = os.path.dirname(os.path.realpath(out))
+    if not os.path.isdir(folder):
+        output.fail(f"cannot write {out}: there is no folder {folder}; make it first", output.USAGE)
+    if os.path.isdir(out):
+        output.fail(f"cannot write {out}: it is a folder", output.USAGE)
+    for run in runs:
+        of_run = os.path.isdir(run) and os.path.realpath(run) == folder and not out.endswith(".html")
+        if os.path.exists(out) and os.path.exists(run) and (of_run or os.path.samefile(out, run)):
+            output.fail(f"cannot write {out}: it is an input", output.USAGE)
 
 
 def _compared(runs: Sequence[EvalRun], progress: output.Progress) -> Iterator[Comparison]:

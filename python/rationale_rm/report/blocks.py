@@ -93,10 +93,10 @@ def figure_cell(estimate: Estimate | None, *, strong: bool = False) -> Cell:
     if estimate.value is None:
         return Cell("–", flag=estimate.unavailable or "no figure")
     note = "" if estimate.low is None or estimate.high is None else interval(estimate.low, estimate.high)
-    return Cell(number(estimate.value), note, flag=partial(estimate), strong=strong)
+    return Cell(number(estimate.value), note, flag=n_of_total(estimate), strong=strong)
 
 
-def partial(estimate: Estimate) -> str:
+def n_of_total(estimate: Estimate) -> str:
     """``n = 95 of 100`` where not all items have the figure: no answer, or none that has it."""
     return f"n = {estimate.n:,} of {estimate.n_total:,}" if estimate.n < estimate.n_total else ""
 

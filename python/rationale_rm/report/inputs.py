@@ -58,3 +58,5 @@ class Inputs:
     trainings: Sequence[TrainingRun] = ()
     comparisons: Sequence[Comparison] = ()
     samples: Sequence[SampleSet] = field(default=())
+    notes: Sequence[str] = ()
+    """What the samples lack, and labels that are of none of them: who makes the report should know."""

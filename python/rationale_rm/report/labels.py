@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,18 +28,22 @@ Labels = dict[tuple[str, str], Label]
 
 def add_labels(labels: Labels, path: Path, lines: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     """Adds the lines of a file; the last one of an answer counts."""
+    n_before = len(labels)
     for number, record in lines:
         id, model = record.get("answer_id", record.get("id")), record.get("model")
-        if not isinstance(id, str) or not isinstance(model, str):
+        if not isinstance(id, str) or not isinstance(model, str) or not {"classes", "flaws"} & set(record):
             raise ReportError(
                 f"{path}, line {number}: labels of reasons need the texts `id` (or `answer_id`) and `model`, and lists "
                 "`classes`, `flaws`"
             )
+        labels.pop((model, id), None)
         labels[model, id] = Label(path, number, record)
+    if len(labels) == n_before:
+        raise ReportError(f"{path} holds no labels of reasons that an earlier file does not have")
 
 
-def with_labels(sets: Sequence[SampleSet], labels: Labels) -> list[SampleSet]:
-    """The samples with their labels; those without are as they were.
+def with_labels(sets: Sequence[SampleSet], labels: Labels) -> tuple[list[SampleSet], list[str]]:
+    """The samples with their labels; those without are as they were. Then, in words, what labels are of none.
 
     Raises `ReportError` for a file none of whose labels is of any of the samples.
     """
@@ -50,7 +55,9 @@ def with_labels(sets: Sequence[SampleSet], labels: Labels) -> list[SampleSet]:
                 f"{label.path}: no label is of a sample in these runs: model and id must be the samples', and line "
                 f"{label.line} is of {id[:100]} of {model[:100]}"
             )
-    return [SampleSet(one.run, [_labelled(sample, labels) for sample in one.samples]) for one in sets]
+    unused = Counter(label.path for key, label in labels.items() if key not in known)
+    notes = [f"{path}: {n:,} labelled answers are of no sample here" for path, n in unused.items()]
+    return [SampleSet(one.run, [_labelled(sample, labels) for sample in one.samples]) for one in sets], notes
 
 
 def _labelled(sample: SampleView, labels: Labels) -> SampleView:

@@ -13,6 +13,8 @@ METRICS: Final = {
     "joint": "OA × RC",
     "r2": "R²",
     "rmse": "RMSE",
+    "rmse_identity": "RMSE from equality",
+    "soft_ap": "Soft AP",
 }
 EVALS: Final = {
     "rationale": "Rationale Consistency",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, EvalResult, SampleView
+from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, Analysis, Estimate, EvalResult
 from rationale_rm.report.errors import ReportError
-from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis, SampleSet
+from rationale_rm.report.files import built, document, lines
+from rationale_rm.report.inputs import Comparison, EvalRun, Inputs, NamedAnalysis
 from rationale_rm.report.labels import Labels, add_labels, with_labels
+from rationale_rm.report.samples import sample_sets
 from rationale_rm.report.training import (
     FIGURES,
     METRICS_FILE,
@@ -21,17 +22,15 @@ from rationale_rm.report.training import (
     RUN_FILE,
     TrainingRun,
     estimate_of,
-    read_samples,
     setting_of,
 )
-from rationale_rm.types import SchemaError
 
 EXPECTED: Final = (
     f"expected a folder of `rationale-rm eval` ({RESULT_FILE}, {SAMPLES_FILE}), a folder of `rationale-rm train` "
     f"({RUN_FILE}, {METRICS_FILE}), a JSON file of `rationale-rm analyze` or `eval compare`, or "
     "a .jsonl file of labels of reasons"
 )
-_T = TypeVar("_T")
+SHARES: Final = frozenset(("oa", "rc", "ap", "accuracy", "correct_average", *FIGURES))
 
 
 def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _: None) -> Inputs:
@@ -52,16 +51,22 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
         progress(f"reading {path}")
         if not path.exists():
             raise ReportError(f"{path} does not exist: {EXPECTED}")
+        if path.is_file() and path.name == SAMPLES_FILE:
+            raise ReportError(f"{path} holds the samples of a run: name its folder, which holds the result too")
         if path.is_file() and path.suffix == ".jsonl":
-            add_labels(labels, path, _lines(path))
+            add_labels(labels, path, lines(path))
         elif path.is_file():
-            document = _file(path)
-            if isinstance(document, Comparison):
-                comparisons.append(document)
+            held = _file(path)
+            if isinstance(held, Comparison):
+                comparisons.append(held)
             else:
-                analyses.append(NamedAnalysis(path, document))
+                analyses.append(NamedAnalysis(path, held))
+        elif not path.is_dir():
+            raise ReportError(f"{path} is neither a file nor a folder: {EXPECTED}")
         elif (path / RESULT_FILE).is_file():
-            evals.append((path, _document(path / RESULT_FILE, EvalResult.from_dict)))
+            evals.append((path, _result(path)))
+        elif several := sorted(entry.parent for entry in path.glob(f"*/{RESULT_FILE}")):
+            evals += [(one, _result(one)) for one in several]  # Arena-Hard has a folder for each model in its own
         elif (path / METRICS_FILE).is_file():
             folders.append(path)
         else:
@@ -70,8 +75,23 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
     runs = _named(evals)
     names = _distinct(folders)
     trainings = [_training(path, name) for path, name in zip(folders, names, strict=True)]
-    sets = _sample_sets(runs, trainings, progress)
-    return Inputs(runs, analyses, trainings, comparisons, with_labels(sets, labels))
+    sets, missing = sample_sets(runs, trainings, progress)
+    sets, unused = with_labels(sets, labels)
+    return Inputs(runs, analyses, trainings, comparisons, sets, [*missing, *unused])
+
+
+def _result(folder: Path) -> EvalResult:
+    result = document(folder / RESULT_FILE, EvalResult.from_dict, EXPECTED)
+    _check_shares(str(folder / RESULT_FILE), result.estimates)
+    return result
+
+
+def _check_shares(place: str, estimates: Iterable[Estimate]) -> None:
+    """Figures that are drawn on a scale from 0 to 1 are shares."""
+    for one in estimates:
+        known = [value for value in (one.value, one.low, one.high) if value is not None and not math.isnan(value)]
+        if one.metric in SHARES and not all(0 <= value <= 1 for value in known):
+            raise ReportError(f"{place}: {one.metric} of {one.slice} is not from 0 to 1: {known}")
 
 
 def _named(evals: Sequence[tuple[Path, EvalResult]]) -> list[EvalRun]:
@@ -93,53 +113,28 @@ def _distinct(folders: Sequence[Path]) -> list[str]:
     return ["/".join(one[-length:]) for one in parts]
 
 
-def _sample_sets(
-    evals: Sequence[EvalRun], trainings: Sequence[TrainingRun], progress: Callable[[str], None]
-) -> list[SampleSet]:
-    """The samples of every run that has some, under the model's name, with the evaluation where two sets share it."""
-    found: list[tuple[str, str, list[SampleView]]] = []
-    for run in evals:
-        file = run.path / SAMPLES_FILE
-        if file.is_file():
-            progress(f"reading {file}")
-            found.append((run.name, run.result.eval, _unique(_samples(file))))
-    for training in trainings:
-        progress(f"reading the samples of {training.path}")
-        found.append((training.name, "training", list(read_samples(training.path))))
-    found = [one for one in found if one[2]]
-    counts = Counter(name for name, _, _ in found)
-    return [SampleSet(name if counts[name] == 1 else f"{name}, {of}", samples) for name, of, samples in found]
-
-
-def _unique(samples: Iterator[SampleView]) -> list[SampleView]:
-    """The last line of each id, as in every output that a run resumes."""
-    return list({sample.id: sample for sample in samples}.values())
-
-
-def _samples(file: Path) -> Iterator[SampleView]:
-    for number, record in _lines(file):
-        yield _built(f"{file}, line {number}", SampleView.from_dict, record)
-
-
 def _training(path: Path, name: str) -> TrainingRun:
     manifest: dict[str, Any] = {}
     if (path / RUN_FILE).is_file():
-        manifest.update(_document(path / RUN_FILE, lambda value: value))
+        manifest.update(document(path / RUN_FILE, lambda value: value, EXPECTED))
     if (path / RECIPE_FILE).is_file():
         manifest[RECIPE_FILE] = (path / RECIPE_FILE).read_text("utf-8", errors="replace")
     steps: list[dict[str, Any]] = []
     evaluations: list[dict[str, Any]] = []
-    for number, record in _lines(path / METRICS_FILE):
+    for number, record in lines(path / METRICS_FILE):
         if record.get("phase") not in ("grpo", "evaluation"):
             continue
         place, domains = f"{path / METRICS_FILE}, line {number}", record.get("by_domain") or {}
         objects = isinstance(domains, dict) and all(isinstance(part, dict) for part in domains.values())
-        texts = isinstance(record.get("split", ""), str)
-        if not isinstance(record.get("step"), int) or not objects or not texts:
+        step, split = record.get("step"), record.get("split")
+        if not isinstance(step, int) or abs(step) > 2**53 or not objects or not isinstance(split, (str, type(None))):
             raise ReportError(f"{place}: `step` is a number, `split` a text, and `by_domain` an object of objects")
-        for part in (record, *domains.values()):
-            for figure in FIGURES:
-                _built(place, partial(estimate_of, figure), part.get(figure))
+        figures = [
+            built(place, partial(estimate_of, figure), part.get(figure))
+            for part in (record, *domains.values())
+            for figure in FIGURES
+        ]
+        _check_shares(place, [one for one in figures if one is not None])
         (steps if record["phase"] == "grpo" else evaluations).append(record)
     if not steps and not evaluations:
         raise ReportError(f"{path / METRICS_FILE} has no step and no evaluation yet: nothing to draw")
@@ -147,13 +142,13 @@ def _training(path: Path, name: str) -> TrainingRun:
 
 
 def _file(path: Path) -> Analysis | Comparison:
-    record = _document(path, lambda value: value)
+    record = document(path, lambda value: value, EXPECTED)
     if {"eval", "a", "b", "differences"} <= set(record):
         if not _are_differences(record["differences"]):
             raise ReportError(f"{path}: `differences` is a list of objects with numbers, as `eval compare` writes it")
         return Comparison(str(record["eval"]), str(record["a"]), str(record["b"]), record["differences"])
     if "analysis" in record:
-        return _built(str(path), Analysis.from_dict, record)
+        return built(str(path), Analysis.from_dict, record)
     if "eval" in record:
         raise ReportError(f"{path} is the result of an evaluation: name its folder, which holds the samples too")
     raise ReportError(f"{path} is a JSON object with {_keys(record)}: {EXPECTED}")
@@ -167,61 +162,5 @@ def _are_differences(value: Any) -> bool:
     )
 
 
-def _document(path: Path, build: Callable[[Any], _T]) -> _T:
-    try:
-        value = json.loads(
-            path.read_text("utf-8"), parse_constant=_no_number, parse_float=_number, parse_int=_whole_number
-        )
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path} is no JSON document ({_short(error)}): {EXPECTED}") from None
-    if not isinstance(value, dict):
-        raise ReportError(f"{path} holds a JSON {type(value).__name__}, not an object: {EXPECTED}")
-    return _built(str(path), build, value)
-
-
-def _built(place: str, build: Callable[[Any], _T], value: Any) -> _T:
-    try:
-        return build(value)
-    except (SchemaError, TypeError, AttributeError) as error:
-        raise ReportError(f"{place}: {_short(error)}") from None
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and object of each line; an end that a killed run left torn is no line yet."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line, parse_constant=_no_number, parse_float=_number, parse_int=_whole_number)
-            except (ValueError, RecursionError) as error:
-                if not line.endswith(b"\n"):
-                    return
-                raise ReportError(f"{path}, line {number}: no JSON ({_short(error)})") from None
-            if not isinstance(value, dict):
-                raise ReportError(f"{path}, line {number}: a JSON {type(value).__name__}, not an object")
-            yield number, value
-
-
 def _keys(record: dict[str, Any]) -> str:
     return "the fields " + ", ".join(sorted(map(str, record))[:5]) if record else "no field"
-
-
-def _short(error: BaseException) -> str:
-    return str(error)[:200]
-
-
-def _number(text: str) -> float | None:
-    """A number; None beyond the range of floats, which Python reads as infinity."""
-    value = float(text)
-    return value if math.isfinite(value) else None
-
-
-def _whole_number(text: str) -> int | None:
-    """A number; None beyond what scripts and drawings can count."""
-    value = int(text)
-    return value if abs(value) < 2**53 else None
-
-
-def _no_number(_: str) -> None:
-    """NaN and Infinity, which Python writes and JSON does not know: there is no number."""

@@ -8,6 +8,8 @@ from typing import Final
 _KEPT: Final = frozenset("\n\t\u00ad\u200c\u200d")
 """Line ends, and the marks that scripts and emoji are joined or parted by."""
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0")
+"""Fillers and joiners of other categories that show nothing; so do U+E0100 to U+E01EF."""
 
 
 def shown(text: object, limit: int = 20_000) -> str:
@@ -22,7 +24,10 @@ def shown(text: object, limit: int = 20_000) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    return character not in _KEPT and unicodedata.category(character) in _HIDDEN
+    if character in _KEPT:
+        return False
+    blank = character in _BLANK or "\U000e0100" <= character <= "\U000e01ef"
+    return blank or unicodedata.category(character) in _HIDDEN
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,19 +40,28 @@ class TrainingRun:
     """Records of the phase ``evaluation``: `split`, and `oa` and `rc` with their intervals."""
 
     def split(self) -> str | None:
-        """The split that figures are of: ``test`` where it was evaluated, else ``validation``."""
-        splits = [str(one.get("split")) for one in self.evaluations]
+        """The split that figures are of: the one evaluated at the latest step, ``test`` where it is one of several.
+
+        A run evaluates ``test`` before its first step and at its end; one that was stopped has ``validation`` since.
+        """
+        latest = max((one["step"] for one in self.evaluations), default=None)
+        splits = [split_of(one) for one in self.evaluations if one["step"] == latest]
         return "test" if "test" in splits else splits[0] if splits else None
 
     def last(self) -> Mapping[str, Any] | None:
         """The last evaluation on `split`."""
         split = self.split()
-        return next((one for one in reversed(self.evaluations) if one.get("split") == split), None)
+        return next((one for one in reversed(self.evaluations) if split_of(one) == split), None)
 
     def first(self) -> Mapping[str, Any] | None:
         """The evaluation on `split` before the first step, where there is one."""
         split = self.split()
-        return next((one for one in self.evaluations if one.get("split") == split and one.get("step") == 0), None)
+        return next((one for one in self.evaluations if split_of(one) == split and one["step"] == 0), None)
+
+
+def split_of(evaluation: Mapping[str, Any]) -> str:
+    """The split of a record of the phase ``evaluation``."""
+    return str(evaluation.get("split") or "validation")
 
 
 def setting_of(name: str) -> str:
@@ -98,24 +108,28 @@ def read_samples(folder: Path) -> Iterator[SampleView]:
         return
     with needs("report", "pyarrow"):
         from pyarrow import parquet
-        from pyarrow.lib import ArrowInvalid
+        from pyarrow.lib import ArrowException
     recipe = folder / RECIPE_FILE
     is_ap = recipe.is_file() and _AP.search(recipe.read_text("utf-8", errors="replace")) is not None
     run = folder.resolve().name
     for file in files:
         try:
             rows = parquet.read_table(file).to_pylist()
-        except ArrowInvalid as error:
-            why = f"{file} is no whole Parquet file ({str(error)[:100]})"
-            raise ReportError(f"{why}: remove it, or let the run end") from None
-        for row in rows:
-            yield _view(row, run, is_ap)
+        except (ArrowException, OSError) as error:
+            raise ReportError(f"{file} is no whole Parquet file ({str(error)[:100]}): remove it") from None
+        for number, row in enumerate(rows, 1):
+            try:
+                view = _view(row, run, is_ap)
+            except (KeyError, TypeError, ValueError) as error:
+                why = f"{type(error).__name__}: {str(error)[:100]}"
+                raise ReportError(f"{file}, row {number}: no sample of `rationale-rm train` ({why})") from None
+            yield view
 
 
 def _view(row: Mapping[str, Any], run: str, is_ap: bool) -> SampleView:
     matches = row["matches"]
     entries = tuple((one["reference"], one["reason"], one["score"]) for one in matches or ())
-    outcome = row["outcome"]
+    outcome = _known(row["outcome"])
     return SampleView(
         id=row["id"],
         pair_id=row["pair_id"],
@@ -136,6 +150,11 @@ def _view(row: Mapping[str, Any], run: str, is_ap: bool) -> SampleView:
         scores=entries,
         matches=entries,
         judge_status=None if matches is None else "ok",
-        rc=row["rc"],
-        ap=row["rationale"] if is_ap else None,
+        rc=_known(row["rc"]),
+        ap=_known(row["rationale"]) if is_ap else None,
     )
+
+
+def _known(value: float | None) -> float | None:
+    """A figure; None for NaN, which says that there is none."""
+    return None if value is None or math.isnan(value) else value

@@ -55,8 +55,8 @@ class List {
     const shown = [];
     for (let place = first; place < last; place++) shown.push(this.item(place));
     this.inner.replaceChildren(...shown);
-    const visible = this.rows.slice(first, last).includes(this.chosen);
-    if (visible) this.box.setAttribute("aria-activedescendant", `row-${this.chosen}`);
+    const inSight = this.rows.slice(first, last).includes(this.chosen);
+    if (inSight) this.box.setAttribute("aria-activedescendant", `row-${this.chosen}`);
     else this.box.removeAttribute("aria-activedescendant");
   }
 

@@ -15,9 +15,13 @@ function nextTheme() {
   byId("theme-name").textContent = `Theme: ${name}`;
 }
 
+let figuresAt = 0; // how far the figures were scrolled when they were left
+
 /** Shows the state; `state` has changed to it. */
 function show(scroll) {
   const samples = state.view === "samples";
+  const before = document.body.dataset.view;
+  if (before === "figures") figuresAt = scrollY;
   document.body.dataset.view = state.view;
   byId("samples").hidden = !samples;
   byId("figures").hidden = samples;
@@ -26,13 +30,14 @@ function show(scroll) {
   byId(samples ? "to-samples" : "to-figures").setAttribute("aria-current", "page");
   if (!samples) {
     if (scroll && state.place) byId(state.place)?.scrollIntoView();
+    else if (before === "samples") scrollTo(0, figuresAt);
     return;
   }
   if (!store) return;
   for (const name of FILTERS) {
     const field = byId("filters").elements[name];
     if (field.value !== state[name]) field.value = state[name];
-    if (field.tagName === "SELECT" && field.selectedIndex < 0) {
+    if (state[name] && (field.value !== state[name] || field.closest("label").hidden)) {
       // a link from another report: a filter that nobody sees must not hide samples
       unknown.push(`${name} ${visible(state[name])}`);
       state[name] = field.value = "";
@@ -47,40 +52,61 @@ let shownFor = null; // the filters that the list shows
 
 function showFound() {
   const filters = FILTERS.map((name) => state[name]).join("\u0000");
-  if (filters === shownFor) return;
+  if (filters === shownFor) {
+    tell();
+    return;
+  }
   shownFor = filters;
   const rows = filtered(store, state);
   search.stop();
   if (state.q.trim() === "") {
-    tell(rows, 1);
+    told = [rows.length, 1];
     list.show(rows, true);
+    tell();
     return;
   }
+  told = [0, 0];
+  tell();
   let first = true;
-  search.find(state.q, rows, (found, share) => {
-    tell(found, share);
+  const searched = search.find(state.q, rows, (found, share) => {
+    told = [found.length, share];
+    const marked = list.rows.includes(list.chosen);
     list.show(found, first);
+    if (!marked) list.choose(list.chosen); // the sample of a link turns up
     first = false;
+    tell();
   });
+  searched.catch((error) => say(`The texts cannot be searched: ${visible(String(error?.message ?? error))}`));
 }
 
-function tell(rows, share) {
+let told = [0, 1]; // how many samples the filters leave, and what share was searched
+
+function tell() {
+  const [n, share] = told;
   const counted = (number) => number.toLocaleString("en");
-  const found = rows.length === store.size ? `${counted(store.size)} samples` : `${counted(rows.length)} of ${counted(store.size)} samples`;
+  const all = `${counted(store.size)} ${store.size === 1 ? "sample" : "samples"}`;
+  const found = n === store.size ? all : `${counted(n)} of ${all}`;
   const left = unknown.length ? `; not in this report: ${unknown.join(", ")}` : "";
-  byId("state").textContent = (share < 1 ? `${found}, searching ${Math.round(100 * share)}%` : found) + left;
-  byId("state").dataset.done = String(share === 1);
+  say((share < 1 ? `${found}, searching ${Math.round(100 * share)}%` : found) + left, share === 1);
+}
+
+function say(text, done = true) {
+  byId("state").textContent = text;
+  byId("state").dataset.done = String(done);
 }
 
 function showChosen() {
   const row = state.sample === "" ? undefined : store.rows.get(state.sample);
   const article = byId("sample");
+  const focused = article.contains(document.activeElement); // and loses the focus with what it holds now
   document.body.dataset.open = String(state.sample !== "");
   list.choose(row ?? null);
   if (row === undefined) {
     article.dataset.row = "";
-    const told = state.sample ? "This report has no such sample." : "Choose a sample from the list: j and k go through it.";
-    article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, told));
+    const choice = store.size ? "Choose a sample from the list: j and k go through it." : "This report has no samples.";
+    const message = state.sample ? "This report has no such sample." : choice;
+    article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, message));
+    if (focused) byId(state.sample ? "sample" : "list").focus();
     return;
   }
   if (article.dataset.row === String(row)) {
@@ -88,14 +114,17 @@ function showChosen() {
     return;
   }
   article.dataset.row = String(row);
-  const address = (other) => `#${routeOf({ ...state, sample: store.key(other) })}`;
+  const address = (other) => `#${routeOf({ ...state, sample: store.keys[other] })}`;
   showSample(store, row, address, back).then(
-    () => highlight(article, state.q),
+    () => {
+      highlight(article, state.q);
+      if (focused) article.focus();
+    },
     (error) => {
       // never the sample before it under this address
       if (article.dataset.row !== String(row)) return;
-      const told = `This sample cannot be shown: ${visible(String(error?.message ?? error))}`;
-      article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, told));
+      const message = `This sample cannot be shown: ${visible(String(error?.message ?? error))}`;
+      article.replaceChildren(button("‹ List", back, { class: "back" }), el("p", { class: "none" }, message));
     }
   );
 }
@@ -109,7 +138,7 @@ function go(changes, step) {
 
 function choose(row, step) {
   if (row === undefined) return false;
-  go({ view: "samples", sample: store.key(row) }, step);
+  go({ view: "samples", sample: store.keys[row] }, step);
   if (byId("list").offsetParent === null) byId("sample").focus(); // on a phone the sample takes the list's place
   return true;
 }
@@ -185,7 +214,7 @@ async function begin() {
   byId("help-open").addEventListener("click", help);
   byId("help-close").addEventListener("click", () => byId("help").close());
   addEventListener("hashchange", () => {
-    clearTimeout(later);
+    forgetRoute();
     unknown.length = 0;
     state = readRoute();
     show(true);
@@ -213,4 +242,7 @@ async function begin() {
   document.body.dataset.ready = "true";
 }
 
-begin();
+begin().catch((error) => {
+  say(`The samples cannot be read: ${visible(String(error?.message ?? error))}`);
+  document.body.dataset.ready = "false";
+});

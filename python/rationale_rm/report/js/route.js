@@ -14,7 +14,7 @@ function readRoute() {
   const state = { ...EMPTY };
   for (const name of Object.keys(EMPTY)) if (given.has(name)) state[name] = given.get(name);
   const [low, high] = (given.get("rc") ?? "..").split("..");
-  const known = (text) => (text && Number.isFinite(Number(text)) ? text : "");
+  const known = (text) => (/^(\d+\.?\d*|\.\d+)$/.test(text ?? "") ? text : "");
   return { ...state, low: known(low), high: known(high), place: "" };
 }
 
@@ -30,14 +30,29 @@ function routeOf(state) {
 }
 
 let later = 0;
+let waiting = null; // an address whose time has not come
 
 /** Makes `state` the address; `step` makes it one that the back button returns from.
  *
  * Other changes (a held key, a typed word) come too fast for an address each: the last one gets it.
  */
 function setRoute(state, step) {
-  clearTimeout(later);
   const address = `#${routeOf(state)}`;
-  if (step && address !== location.hash) history.pushState(null, "", address);
-  if (!step) later = setTimeout(() => history.replaceState(null, "", address), 150);
+  if (step && waiting) history.replaceState(null, "", waiting); // what the step is from
+  forgetRoute();
+  if (step) {
+    if (address !== location.hash) history.pushState(null, "", address);
+    return;
+  }
+  waiting = address;
+  later = setTimeout(() => {
+    waiting = null;
+    history.replaceState(null, "", address);
+  }, 150);
+}
+
+/** Gives up the address that waits: another one has come. */
+function forgetRoute() {
+  clearTimeout(later);
+  waiting = null;
 }

@@ -54,7 +54,7 @@ class Search {
     const texts = {
       pairs: pairs.map((pair) => lower([messages(pair.context), pair.response1, pair.response2, pair.references])),
       answers: samples.map((answer, place) => ({
-        own: lower([this.store.key(first + place), this.store.value("pair", first + place), answer.text, answer.reasons]),
+        own: lower([this.store.keys[first + place], this.store.value("pair", first + place), answer.text, answer.reasons]),
         pair: answer.pair,
       })),
     };

@@ -17,6 +17,8 @@ async function inflate(base64) {
   return JSON.parse(await new Response(stream).text());
 }
 
+const named = (text) => visible(text) || "(empty)";
+
 class Store {
   static async open() {
     return new Store(await inflate(byId("index").textContent));
@@ -26,19 +28,21 @@ class Store {
     Object.assign(this, index);
     this.size = index.id.length;
     this.runs = index.runs.map(visible);
-    this.domains = index.values.domain.map(visible);
-    this.statuses = index.values.status;
+    this.domains = index.values.domain.map(named);
+    this.statuses = index.values.status.map(named);
     this.firsts = new Map(); // chunk → its first row
     this.rows = new Map(); // key → row
+    this.keys = []; // what links name samples by
     for (let row = 0; row < this.size; row++) {
       if (!this.firsts.has(this.chunk[row])) this.firsts.set(this.chunk[row], row);
-      this.rows.set(this.key(row), row);
+      const key = this.named(row);
+      this.keys.push(this.rows.has(key) ? `${key}~${row}` : key); // ids may differ in hidden characters alone
+      this.rows.set(this.keys[row], row);
     }
     this.opened = new Map(); // chunk → promise of its content, the oldest first
   }
 
-  /** What a link names a sample by. */
-  key(row) {
+  named(row) {
     const run = this.runs[this.run[row]].replace(/[%/]/g, encodeURIComponent); // what stands before the first "/"
     return `${run}/${visible(this.id[row])}`;
   }

@@ -15,6 +15,8 @@ from rationale_rm.report.text import number
 MOST_POINTS: Final = 2000
 """Points that are drawn or listed."""
 MOST_ROWS: Final = 300
+MOST_NESTED: Final = 4
+"""Lists within lists that a cell shows."""
 MOST_OPEN: Final = 12
 """A table of more rows is shown on demand."""
 TITLES: Final = {
@@ -161,13 +163,15 @@ def _points(title: str, points: Sequence[Mapping[str, Any]]) -> Table:
     return Table(f"{title}{shown}", [str(name) for name in columns], rows)
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: Any, depth: int = 0) -> Cell:
+    if depth > MOST_NESTED:
+        return words("…")
     if value is None:
         return Cell("–")
     if isinstance(value, float):
         return Cell(number(value))
     if isinstance(value, (list, tuple)):
-        return words("\n".join(_cell(one).text for one in value))
+        return words("\n".join(_cell(one, depth + 1).text for one in value))
     if isinstance(value, Mapping):
-        return words(" · ".join(_cell(one).text for one in value.values()))
+        return words(" · ".join(_cell(one, depth + 1).text for one in value.values()))
     return Cell(str(value), numeric=isinstance(value, int))

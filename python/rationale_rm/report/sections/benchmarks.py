@@ -16,15 +16,14 @@ from rationale_rm.report.blocks import (
     Section,
     Table,
     figure_cell,
-    interval,
     spoken,
     words,
 )
 from rationale_rm.report.inputs import EvalRun, Inputs
 from rationale_rm.report.palette import Palette
 from rationale_rm.report.sections.differences import differences
+from rationale_rm.report.sections.every_figure import every_figure
 from rationale_rm.report.sections.overall import MAIN, by_rule, headline, matrices, of_rule
-from rationale_rm.report.text import number
 
 LEVELS: Final = ("easy", "normal", "hard")
 _MOST_SLICES: Final = 14
@@ -62,7 +61,7 @@ def _blocks(kind: str, runs: Sequence[EvalRun], palette: Palette) -> list[Figure
         if len(slices) > 1:
             more = [metric for metric in ("rc", "ap") if kind == "rationale" and metric in metrics and metric != main]
             found.append(_by_slice(f"{title} by slice", runs, [main, *more], slices, n_left, palette))
-    found.append(Folded(f"{title}: every figure", [_everything(run) for run in runs]))
+    found.append(Folded(f"{title}: every figure", [every_figure(run.name, run.result.estimates) for run in runs]))
     return found
 
 
@@ -110,28 +109,10 @@ def _by_slice(
 
 def _domain(marks: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     low, high = min(row["low"] for row in marks), max(row["high"] for row in marks)
-    return max(0.0, low - 0.05), min(1.0, high + 0.05) if high <= 1 else high * 1.05
+    return low - 0.05 if low < 0 else max(0.0, low - 0.05), min(1.0, high + 0.05) if high <= 1 else high * 1.05
 
 
 def _mark(label: str, place: int, one: Estimate, name: str) -> dict[str, Any]:
     value = one.value
     low, high = (value if bound is None else bound for bound in (one.low, one.high))
     return {"label": label, "series": place, "value": value, "low": low, "high": high, "text": spoken(name, one)}
-
-
-def _everything(run: EvalRun) -> Table:
-    columns = ["Rule", "Slice", "Metric", "Value", "n", "Of", "Missing as 0", "Note"]
-    rows = [
-        [
-            words(one.rule or "–"),
-            words(one.slice),
-            words(names.metric(one.metric)),
-            Cell(number(one.value), "" if one.low is None else interval(one.low, one.high)),
-            Cell(f"{one.n:,}"),
-            Cell(f"{one.n_total:,}"),
-            Cell(number(one.pessimistic)),
-            words(one.unavailable or ""),
-        ]
-        for one in run.result.estimates
-    ]
-    return Table(run.name, columns, rows)

@@ -6,12 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Final
 
+from rationale_rm.documents import Estimate
 from rationale_rm.report import charts
-from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, words
+from rationale_rm.report.blocks import (
+    Cell,
+    Figure,
+    Key,
+    Panel,
+    Section,
+    Table,
+    figure_cell,
+    interval,
+    n_of_total,
+    words,
+)
 from rationale_rm.report.inputs import Inputs
 from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
-from rationale_rm.report.training import FIGURES, TrainingRun, by_setting, estimate_of
+from rationale_rm.report.training import FIGURES, TrainingRun, by_setting, estimate_of, split_of
 
 WINDOW: Final = 15
 """Steps that a curve of rewards is averaged over: one step's reward is that of a few dozen answers."""
@@ -27,7 +39,7 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
     legend = [Key(_called(name, runs), palette.place(name)) for name, runs in settings.items()]
     blocks: list[Figure | Table] = []
     panels = [panel for metric, title in _REWARDS if (panel := _reward_panel(metric, title, settings, palette))]
-    splits = {split for run in inputs.trainings for one in run.evaluations if (split := one.get("split"))}
+    splits = {split_of(one) for run in inputs.trainings for one in run.evaluations}
     for split in sorted(splits):
         panels += [
             panel for metric, title in _DRAWN if (panel := _evaluation_panel(metric, title, split, settings, palette))
@@ -63,7 +75,12 @@ def _reward_panel(
     if not rows:
         return None
     svg = charts.curves(rows, [], y_title=f"{title}, mean of {WINDOW} steps")
-    return Panel(title, svg, f"{title} over training steps, a line for each setting")
+    ends = []
+    for name in settings:
+        line = [row for row in rows if row["series"] == palette.place(name)]
+        if line:
+            ends.append(f"{name} from {number(line[0]['value'])} to {number(line[-1]['value'])}")
+    return Panel(title, svg, f"{title} over training steps: " + "; ".join(ends))
 
 
 def _smooth(run: TrainingRun, metric: str) -> Iterator[tuple[int, float]]:
@@ -86,10 +103,12 @@ def _evaluation_panel(
     marks = []
     for name, runs in settings.items():
         for step, figures in _at_steps(runs, split, metric).items():
-            row = _row(palette.place(name), step, [float(one["value"]) for one in figures])
+            row = _row(palette.place(name), step, [value for one in figures if (value := one.value) is not None])
             if len(figures) == 1:
-                row.update(low=figures[0].get("low"), high=figures[0].get("high"))
-            row["text"] = f"{name}, step {step}: {title} {number(row['value'])} ({interval(row['low'], row['high'])})"
+                row.update(low=figures[0].low, high=figures[0].high)
+            bounds = "" if row["low"] is None else f" ({interval(row['low'], row['high'])})"
+            partly = ", ".join(filter(None, map(n_of_total, figures)))
+            row["text"] = f"{name}, step {step}: {title} {number(row['value'])}{bounds}{partly and f', {partly}'}"
             marks.append(row)
     if not marks:
         return None
@@ -99,19 +118,20 @@ def _evaluation_panel(
     )
 
 
-def _at_steps(runs: Sequence[TrainingRun], split: str, metric: str) -> dict[int, list[Mapping[str, Any]]]:
-    found: dict[int, list[Mapping[str, Any]]] = {}
+def _at_steps(runs: Sequence[TrainingRun], split: str, metric: str) -> dict[int, list[Estimate]]:
+    found: dict[int, list[Estimate]] = {}
     for run in runs:
         for one in run.evaluations:
-            figure = one.get(metric)
-            if one.get("split") == split and isinstance(figure, Mapping) and _is_number(figure.get("value")):
-                found.setdefault(int(one["step"]), []).append(figure)
+            figure = estimate_of(metric, one.get(metric))
+            if split_of(one) == split and figure is not None and figure.value is not None:
+                found.setdefault(one["step"], []).append(figure)
     return dict(sorted(found.items()))
 
 
 def _table(runs: Sequence[TrainingRun]) -> Table:
     columns = [
-        "Run", "Steps", "Split", "OA", "RC", "AP", "Reasons disagree", "Unreadable answers", "Judge failures",
+        "Run", "Steps", *(f"{title}, last {WINDOW} steps" for _, title in _REWARDS), "Evaluated", "OA", "RC", "AP",
+        "Reasons disagree", "Unreadable answers", "Judge failures",
     ]  # fmt: skip
     rows = []
     for run in runs:
@@ -122,19 +142,21 @@ def _table(runs: Sequence[TrainingRun]) -> Table:
             [
                 words(run.name),
                 Cell(str(run.steps[-1].get("step", "–")) if run.steps else "0"),
-                words(run.split() or "–"),
+                *(_last_reward(run, metric) for metric, _ in _REWARDS),
+                words(f"{split_of(last)}, step {last['step']}" if last else "–"),
                 *figures,
                 Cell("–" if failures is None else str(failures)),
             ]
         )
-    return Table("Last evaluation of each run", columns, rows)
+    return Table("Where each run stands", columns, rows)
+
+
+def _last_reward(run: TrainingRun, metric: str) -> Cell:
+    *_, (_, value) = [(0, None), *_smooth(run, metric)]
+    return Cell(number(value))
 
 
 def _figure(value: object) -> Cell:
     """A figure of a trainer's record, with its interval and how many answered where not all did."""
     estimate = estimate_of("", value)
     return Cell("–") if estimate is None else figure_cell(estimate)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

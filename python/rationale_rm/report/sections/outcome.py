@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts
-from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, interval, partial, words
+from rationale_rm.report.blocks import (
+    Cell,
+    Figure,
+    Key,
+    Panel,
+    Section,
+    Table,
+    figure_cell,
+    interval,
+    n_of_total,
+    words,
+)
 from rationale_rm.report.inputs import EvalRun, Inputs
 from rationale_rm.report.palette import Palette
 from rationale_rm.report.text import number
@@ -84,8 +95,8 @@ def _training_points(runs: Sequence[TrainingRun], palette: Palette) -> list[_Poi
             if begin is not None and begin is not last:
                 found.append(_Point(setting, place, True, f"{run.name} before training", _slices(begin)))
             if last is not None:
-                of = f"{run.name} at step {last.get('step')}"
-                found.append(_Point(setting, place, False, of, _slices(last)))
+                of = f"{run.name} at step {last['step']}"
+                found.append(_Point(setting, place, last["step"] == 0, of, _slices(last)))
     return found
 
 
@@ -105,7 +116,7 @@ def _panel(name: str, points: Sequence[_Point], trap: tuple[float, float]) -> Pa
         if name not in point.drawn():
             continue
         oa, rc = point.slices[name]
-        text = f"{point.of}: OA {number(oa.value)}, RC {number(rc.value)}{_has(rc)}"
+        text = f"{point.of}: OA {number(oa.value)}{_has(oa)}, RC {number(rc.value)}{_has(rc)}"
         rows.append(
             {
                 "series": point.place, "start": point.start, "text": text,
@@ -153,9 +164,9 @@ def _table(points: Sequence[_Point], domains: Sequence[str]) -> Table:
 def _both(oa: Estimate, rc: Estimate) -> Cell:
     note = "" if rc.low is None else f"RC {interval(rc.low, rc.high)}"
     missing = next((one.unavailable or "no figure" for one in (oa, rc) if one.value is None), "")
-    return Cell(f"{number(oa.value)} / {number(rc.value)}", note, flag=missing or partial(rc))
+    return Cell(f"{number(oa.value)} / {number(rc.value)}", note, flag=missing or n_of_total(rc) or n_of_total(oa))
 
 
-def _has(rc: Estimate) -> str:
-    """How many of the items have an RC, where not all do."""
-    return f" ({partial(rc)})" if partial(rc) else ""
+def _has(one: Estimate) -> str:
+    """How many of the items have the figure, where not all do."""
+    return f" ({n_of_total(one)})" if n_of_total(one) else ""

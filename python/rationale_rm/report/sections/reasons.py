@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts, names
-from rationale_rm.report.blocks import Cell, Figure, Key, Panel, Section, Table, figure_cell, spoken, words
+from rationale_rm.report.blocks import Cell, Figure, Folded, Key, Panel, Section, Table, figure_cell, spoken, words
 from rationale_rm.report.inputs import Inputs, NamedAnalysis
 from rationale_rm.report.palette import Palette
+from rationale_rm.report.sections.every_figure import every_figure
 from rationale_rm.report.text import percent
 
 CODE: Final = re.compile(r"(?:^|[^A-Z0-9])(EG|CG|GS|F[1-7])\Z", re.ASCII)
@@ -20,7 +21,8 @@ Found = dict[str, dict[str, Estimate]]
 
 def section(inputs: Inputs, palette: Palette) -> Section | None:
     """The section, or None where no analysis labelled reasons."""
-    blocks: list[Figure | Table] = []
+    blocks: list[Figure | Table | Folded] = []
+    every: list[Folded] = []
     notes: list[str] = []
     labelled = [one for one in inputs.analyses if one.analysis.analysis == "taxonomy"]
     for one in labelled:
@@ -28,11 +30,13 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
         for rule in dict.fromkeys(estimate.rule for estimate in one.analysis.estimates):
             by = f", labelled by {rule.replace('_', ' ')}" if rule else ""
             blocks += _figures(_found(one, rule), by + source, palette)
+        title = f"Reasons by class and flaw{source}: every figure"
+        every.append(Folded(title, [every_figure(title, one.analysis.estimates)]))
         notes += one.analysis.notes
     if not blocks:
         return None
     lead = "What the reasons stand on, and what is wrong with them."
-    return Section("reasons", "Reasons", lead, blocks, list(dict.fromkeys(notes)))
+    return Section("reasons", "Reasons", lead, [*blocks, *every], list(dict.fromkeys(notes)))
 
 
 def _found(one: NamedAnalysis, rule: str) -> Found:
@@ -59,15 +63,19 @@ def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
     return estimate.slice if estimate.slice in subject else None
 
 
-def _figures(found: Found, by: str, palette: Palette) -> list[Figure | Table]:
-    figures: list[Figure | Table] = []
-    classes = {model: of for model, of in found.items() if any(code in of for code in names.CLASSES)}
-    flaws = {model: of for model, of in found.items() if any(code in of for code in names.FLAWS)}
+def _figures(found: Found, by: str, palette: Palette) -> list[Figure]:
+    figures: list[Figure] = []
+    classes, flaws = _labelled(found, names.CLASSES), _labelled(found, names.FLAWS)
     if classes:
         figures.append(_classes(classes, by))
     if flaws:
         figures.append(_flaws(flaws, by, palette))
     return figures
+
+
+def _labelled(found: Found, codes: Mapping[str, str]) -> Found:
+    """The models of which reasons have labels of this kind."""
+    return {model: of for model, of in found.items() if any(code in of and of[code].n for code in codes)}
 
 
 def _classes(found: Found, by: str) -> Figure:
@@ -118,7 +126,7 @@ def _table(caption: str, found: Found, codes: Mapping[str, str]) -> Table:
     columns = ["Model", *(f"{code} {name}" for code, name in codes.items()), "Reasons labelled"]
     rows = []
     for model, of in found.items():
-        counted = next(iter(of.values()))
+        counted = next(of[code] for code in codes if code in of)
         share = percent(counted.n / counted.n_total) if counted.n_total else "–"
         rows.append(
             [
