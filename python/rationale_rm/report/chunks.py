@@ -15,6 +15,7 @@ from typing import Any, Final
 from rationale_rm.documents import SampleView
 from rationale_rm.report.inputs import SampleSet
 
+_TITLE: Final = 80
 CHUNK: Final = 256 * 1024
 """Bytes of JSON at which a chunk is closed: one inflates in a few milliseconds, and a search has few to await."""
 FLAWS: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
@@ -71,6 +72,10 @@ def _index(runs: Sequence[str], rows: Sequence[tuple[int, SampleView]], places: 
     pairs: dict[Any, int] = {}
     table["pair"] = [pairs.setdefault(_pair_of(sample), len(pairs)) for sample in samples]
     lists["pair"] = [pair[0] for pair in pairs]
+    titles: dict[int, str] = {}
+    for number, sample in zip(table["pair"], samples, strict=True):
+        titles.setdefault(number, _title(sample))
+    lists["title"] = list(titles.values())
     for column, name in (
         ("domain", "domain"), ("status", "status"), ("label", "label"), ("verdict", "verdict"),
     ):  # fmt: skip
@@ -78,6 +83,17 @@ def _index(runs: Sequence[str], rows: Sequence[tuple[int, SampleView]], places: 
         table[column] = [values.setdefault(getattr(sample, name), len(values)) for sample in samples]
         lists[column] = list(values)
     return table
+
+
+def _title(sample: SampleView) -> str:
+    """What a person is to know the pair by: the beginning of the user's last message.
+
+    A policy's whole prompt begins like any other of its run, and says nothing.
+    """
+    if isinstance(sample.context, str):
+        return ""
+    said = [one.get("content") for one in sample.context if one.get("role") == "user"]
+    return " ".join(said[-1][: 4 * _TITLE].split())[:_TITLE] if said and isinstance(said[-1], str) else ""
 
 
 def _pair_of(sample: SampleView) -> tuple[str, str, str]:

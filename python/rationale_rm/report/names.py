@@ -15,6 +15,7 @@ METRICS: Final = {
     "rmse": "RMSE",
     "rmse_identity": "RMSE from equality",
     "soft_ap": "Soft AP",
+    "win_rate_5_95": "Win rate, 5 to 95%",
 }
 EVALS: Final = {
     "rationale": "Rationale Consistency",
@@ -39,6 +40,11 @@ def metric(name: str) -> str:
     """A metric's name in a heading."""
     plain = name.replace("_", " ")
     return METRICS.get(name, plain[:1].upper() + plain[1:])
+
+
+def part(name: str) -> str:
+    """A slice's name: a domain, a level, a category."""
+    return name.replace("_", " ")
 
 
 def evaluation(name: str) -> str:

@@ -63,13 +63,14 @@ class List {
   item(place) {
     const { store } = this;
     const row = this.rows[place];
+    const title = store.values.title[store.pair[row]];
     const made = el(
       "div",
       {
         class: "row", id: `row-${row}`, role: "option", "data-row": row, "aria-selected": String(row === this.chosen),
         "aria-setsize": this.rows.length, "aria-posinset": place + 1,
       },
-      el("span", { class: "first" }, verdictMark(store.right[row]), inline(store.id[row], { class: "name" }), rcBar(store.rc[row])),
+      el("span", { class: "first" }, verdictMark(store.right[row]), inline(title || store.id[row], { class: "name", title: visible(store.id[row]) }), rcBar(store.rc[row])),
       el(
         "span", { class: "second" },
         inline(store.runs[store.run[row]], { class: "name" }), " · ", inline(store.value("domain", row)),

@@ -93,9 +93,12 @@ def _by_slice(
                 rows.append([words(f"{name}, {called}" if len(metrics) > 1 else name), *cells])
             if row < n_drawn:
                 known = [figures[one] for one in slices if one in figures and figures[one].value is not None]
-                marks += [_mark(one.slice, palette.place(name), one, f"{name}, {one.slice}") for one in known]
+                marks += [
+                    _mark(names.part(one.slice), palette.place(name), one, f"{name}, {names.part(one.slice)}")
+                    for one in known
+                ]
         if marks:
-            svg = charts.dots(marks, order=slices, title=called, domain=_domain(marks))
+            svg = charts.dots(marks, order=[*map(names.part, slices)], title=called, domain=_domain(marks))
             label = f"{title}, {called}: " + "; ".join(mark["text"] for mark in marks[:40])
             panels.append(Panel(called, svg, label))
     caption = "With 95% intervals."
@@ -104,7 +107,7 @@ def _by_slice(
     if len(named) > n_drawn:
         caption += f" Drawn are the first {n_drawn} of {len(named)}; the table has all."
     legend = [Key(name, palette.place(name)) for name, _, _ in named[:n_drawn]]
-    return Figure(title, caption, panels, legend, Table(title, ["Model", *slices], rows))
+    return Figure(title, caption, panels, legend, Table(title, ["Model", *map(names.part, slices)], rows))
 
 
 def _domain(marks: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

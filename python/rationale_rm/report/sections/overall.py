@@ -42,17 +42,22 @@ def headline(title: str, runs: Sequence[EvalRun]) -> Table:
     whole = OVERALL in slices or not slices
     shown = [OVERALL] if whole else slices
     figures = [one for run in runs for one in run.result.estimates if one.slice in shown]
-    metrics = [one for one in dict.fromkeys(one.metric for one in figures) if one != MALFORMED and OVER not in one]
+    metrics = [one for one in dict.fromkeys(one.metric for one in figures) if not _is_elsewhere(one)]
     rows = []
     for name, run, rule in by_rule(runs):
         for part in shown:
             found = {one.metric: one for one in of_rule(run, rule) if one.slice == part}
             cells = [figure_cell(found.get(metric), strong=metric in MAIN) for metric in metrics]
             if found or whole:
-                called = name if whole else f"{name}, {part.replace('_', ' ')}"
+                called = name if whole else f"{name}, {names.part(part)}"
                 rows.append([words(called), _coverage(run), _parse_failures(run), *cells])
     columns = ["Model", "Coverage", "Parse failures", *map(names.metric, metrics)]
     return Table(f"{title}, overall" if whole else title, columns, rows)
+
+
+def _is_elsewhere(metric: str) -> bool:
+    """Whether a metric has its own place, or stands under “every figure” alone, as Arena-Hard's style coefficients."""
+    return metric == MALFORMED or OVER in metric or metric.startswith("coefficient_")
 
 
 def matrices(runs: Sequence[EvalRun]) -> list[Table]:
