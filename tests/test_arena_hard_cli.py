@@ -201,6 +201,29 @@ def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
     assert "no line has games, so these are not upstream's judgments" in " ".join(done.output.split())
 
 
+def test_a_judges_own_answers_are_left_out(benchmark, tmp_path):
+    """As upstream's load_judgments has it: they would move what style control takes out of the others' scores."""
+    own = [judgment_line(f"hard_prompt/q{n}", "hard_prompt", "alpha", 2, 2, judge="alpha") for n in range(20)] + [
+        judgment_line(f"hard_prompt/q{n}", "hard_prompt", "beta", (-1) ** n, 1, judge="alpha") for n in range(20)
+    ]
+    write(tmp_path / "own.jsonl", *own)
+    options = (*given(benchmark), "--recorded", tmp_path / "own.jsonl", *FEW)
+    done = invoke(tmp_path / "run", *options)
+    assert done.exit_code == 0, done.output
+    result = read_run(tmp_path / "run").result  # beta alone, so that its files stand in the run's own folder
+    assert (result.model, result.manifest["left_out"]) == ("beta", ["alpha"])
+    assert result.manifest["boards"][0]["models"] == ["beta"]
+    assert any("alpha judged, and its own answers are left out" in note for note in result.notes)
+    done = invoke(tmp_path / "named", *options, "--candidate", "alpha", "--candidate", "beta")
+    assert done.exit_code == 0, done.output
+    result = read_run(tmp_path / "named" / "alpha").result
+    assert (result.manifest["left_out"], result.manifest["boards"][0]["models"]) == ([], ["alpha", "beta"])
+    assert any("alpha judged its own answers, too" in note for note in result.notes)
+    write(tmp_path / "alone.jsonl", *own[:20])
+    done = invoke(tmp_path / "alone", "--recorded", tmp_path / "alone.jsonl")
+    assert "must be chosen with --candidate" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -261,6 +284,23 @@ def test_a_live_genrm_judges_and_the_run_can_be_scored_again(benchmark, tmp_path
     assert rescored.exit_code == 0, rescored.output
     one, other = (figures(folder / "alpha") for folder in (out, tmp_path / "again"))
     assert one == other
+
+
+def test_a_live_judge_is_not_asked_about_its_own_answers(benchmark, tmp_path, env):
+    out = tmp_path / "run"
+    with RecordingServer(upright) as server:
+        judge = ("--model", f"openai:alpha@{server.url}", *FEW)
+        run("eval", "arena_hard", out, *given(benchmark), *judge, env=env)
+        assert len(server.bodies) == 2 * 32  # beta alone
+        result = read_run(out).result
+        assert (result.model, result.manifest["left_out"]) == ("beta", ["alpha"])
+        rescored = invoke(tmp_path / "again", *given(benchmark), "--recorded", out / "answers.jsonl", *FEW)
+        assert rescored.exit_code == 0, rescored.output
+        assert figures(tmp_path / "again") == figures(out)
+        assert read_run(tmp_path / "again").result.manifest["left_out"] == ["alpha"]
+        one = ("--candidate", "alpha", "--limit", "1")
+        run("eval", "arena_hard", tmp_path / "own", *given(benchmark), *judge, *one, env=env)
+        assert read_run(tmp_path / "own").result.model == "alpha"
 
 
 def test_a_stopped_run_asks_for_the_rest_alone(benchmark, tmp_path, env):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from rationale_rm.cli import options, output, render
-from rationale_rm.cli.eval import choices, leaderboard, pairs, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS
+from rationale_rm.cli.eval import choices, folder, leaderboard, running
+from rationale_rm.critique import CritiqueSettings
 from rationale_rm.data import expand
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE
 from rationale_rm.evals import manifest, read_ours, read_records
@@ -59,6 +58,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
 @options.asks
+@choices.asks_genrm
 def arena_hard(
     out: choices.RunFolder,
     model: Annotated[
@@ -87,7 +87,9 @@ def arena_hard(
     ] = None,
     candidate: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Model to be judged. May be repeated. Default: all but the baselines."),
+        typer.Option(
+            metavar="NAME", help="Model to be judged. May be repeated. Default: all but the baselines and the judge."
+        ),
     ] = None,
     category: Annotated[Category, typer.Option(help="Category to judge.")] = "both",
     baseline: Annotated[
@@ -108,15 +110,9 @@ def arena_hard(
     name: Annotated[
         str | None, typer.Option(help="What to call the judge; with judgments of several judges, which one.")
     ] = None,
-    n_reasons: choices.NReasons = N_REASONS,
-    temperature: choices.Temperature = 0.0,
-    top_p: choices.TopP = 1.0,
-    max_tokens: choices.MaxTokens = MAX_TOKENS,
-    constrain: choices.Constrain = False,
-    prompt: choices.Prompt = "full",
     n_resamples: Annotated[int, typer.Option(min=1, max=20_000, help="Resamples of the bootstrap.")] = N_RESAMPLES,
-    seed: options.Seed = 0,
     *,
+    settings: CritiqueSettings,
     how: options.Asking,
 ) -> None:
     """Judge models' answers beside a baseline's: Arena-Hard v2.
@@ -125,16 +121,7 @@ def arena_hard(
     Hard prompts and creative writing are leaderboards of their own, against baselines of their own. One judged model:
     its result.json, samples.jsonl and items.jsonl stand in RUN; several: in RUN/NAME of each.
     """
-    spec = running.look_at(model, recorded, data, out, how)
-    settings = running.settings_of(
-        n_reasons=n_reasons or None,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        constrain=constrain,
-        style=prompt,
-        seed=seed,
-    )
+    spec = running.look_at(model, recorded, data, out, how, benchmark=result.NAME)
     given = _baselines(baseline or [])
     progress = output.Progress(how.quiet)
     try:
@@ -148,16 +135,20 @@ def arena_hard(
             limit=how.limit,
         )
         if spec is not None:
-            judge, asked = running.called(spec, name), _asked(contest)
+            judge = running.called(spec, name)
+            contest = contest.leaving_out(judge)
+            asked = _asked(contest)
             _refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
-            if not running.ask(result.NAME, out, asked, spec, judge, settings, how):
+            if not running.ask(result.NAME, out, asked, [*questions, *texts], spec, judge, settings, how):
                 return
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
         else:
             contest, games, judge = _recorded(contest, judgments, given, name)
         progress.update(f"scoring {len(games):,} games")
-        boards = score_games(contest, games, control=_CONTROL[style], strong=strong, n_resamples=n_resamples, seed=seed)
-    except pairs.FAULTS as error:
+        boards = score_games(
+            contest, games, control=_CONTROL[style], strong=strong, n_resamples=n_resamples, seed=settings.seed
+        )
+    except running.FAULTS as error:
         progress.done()
         running.refuse(error)
     progress.done()
@@ -166,10 +157,12 @@ def arena_hard(
         "recorded": None if spec is not None else judgments,
         "sampling": None if spec is None else settings.to_dict(),
         "n_resamples": n_resamples,
-        "seed": seed,
+        "seed": settings.seed,
         "judge": judge,
         "strong": strong,
         "style_control": style,
+        "categories": [f"{one}={contest.baselines[one]}" for one in contest.categories],
+        "left_out": list(contest.left_out),
     }
     outcomes = {
         one: _outcome(one, boards, contest, games, about)
@@ -201,7 +194,7 @@ def _asked(contest: Contest) -> list[Pair]:
         output.fail("give --answers, those of the candidates and of the baselines: see the end of --help", output.USAGE)
     asked = asking.pairs(contest)
     if not asked:
-        output.fail("nothing to judge: no answers but those of the baselines")
+        output.fail("nothing to judge: no answers but those of the baselines and of the judge (--candidate NAME)")
     return asked
 
 
@@ -219,12 +212,13 @@ def _recorded(
             output.USAGE,
         )
     answers = read_ours(files, model=judge, pairs=_asked(contest))
-    return contest, asking.games(answers), answers.model
+    games = [game for game in asking.games(answers) if contest.wants(game)]
+    return contest.leaving_out(answers.model), games, answers.model
 
 
 def _outcome(
     model: str, boards: Sequence[Board], contest: Contest, games: Sequence[Game], about: Mapping[str, Any]
-) -> running.Outcome:
+) -> folder.Outcome:
     """All that is written of one judged model."""
     items = [
         item
@@ -233,7 +227,7 @@ def _outcome(
         for item in views.items(board.battles, model, contest.questions, contest.answers)
     ]
     n_resamples, seed = about["n_resamples"], about["seed"]
-    return running.Outcome(
+    return folder.Outcome(
         result=result.make_result(
             model,
             boards,
@@ -244,10 +238,6 @@ def _outcome(
         ),
         items=items,
         samples=views.samples(games, model, contest.questions, contest.answers),
-        strata={},
-        headline=result.HEADLINE,
-        n_resamples=n_resamples,
-        seed=seed,
     )
 
 
@@ -276,14 +266,12 @@ def _refuse_others(run: str, models: Iterable[str]) -> None:
             )
 
 
-def _write(run: str, outcomes: Mapping[str, running.Outcome], how: options.Asking, *, live: bool) -> None:
+def _write(run: str, outcomes: Mapping[str, folder.Outcome], how: options.Asking, *, live: bool) -> None:
     """The files of every model, and what the run prints of them."""
     folders = _folders(run, outcomes)
-    silent = replace(how, quiet=True, summary=None)
-    for model, outcome in outcomes.items():
-        running.finish(folders[model], outcome, silent, None, live=live)
+    documents = {model: folder.write(folders[model], outcome) for model, outcome in outcomes.items()}
     if how.summary is not None and not live:
-        output.write_json(how.summary, {model: outcome.result.to_dict() for model, outcome in outcomes.items()})
+        output.write_json(how.summary, documents)
     if not how.quiet:
         where = run if len(outcomes) == 1 else os.path.join(run, "MODEL")
         output.note(f"{where}: {RESULT_FILE}, {SAMPLES_FILE}, {ITEMS_FILE}")
