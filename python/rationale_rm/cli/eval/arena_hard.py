@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from rationale_rm.cli import options, output, render
-from rationale_rm.cli.eval import choices, folder, leaderboard, running
+from rationale_rm.cli.eval import arena_folders, choices, folder, leaderboard, running
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.data import expand
-from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE
 from rationale_rm.evals import manifest, read_ours, read_records
 from rationale_rm.evals.arena_hard import asking, result, views
 from rationale_rm.evals.arena_hard.battles import STRONG
@@ -25,7 +23,6 @@ from rationale_rm.evals.arena_hard.scoring import score_games
 from rationale_rm.evals.arena_hard.style import Control
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
-from rationale_rm.evals.table import ITEMS_FILE
 from rationale_rm.types import Pair
 
 EPILOG: Final = """\
@@ -53,8 +50,6 @@ _CONTROL: Final[Mapping[StyleControl, tuple[Control, ...]]] = {
     "markdown": ("markdown",),
     "none": (),
 }
-_RESERVED: Final = (RESULT_FILE, SAMPLES_FILE, ITEMS_FILE, ANSWERS_FILE)
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
 @options.asks
@@ -138,7 +133,7 @@ def arena_hard(
             judge = running.called(spec, name)
             contest = contest.leaving_out(judge)
             asked = _asked(contest)
-            _refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
+            arena_folders.refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
             if not running.ask(result.NAME, out, asked, [*questions, *texts], spec, judge, settings, how):
                 return
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
@@ -168,8 +163,8 @@ def arena_hard(
         one: _outcome(one, boards, contest, games, about)
         for one in sorted({one for board in boards for one in board.battles.models})
     }
-    _refuse_others(out, outcomes)
-    _write(out, outcomes, how, live=spec is not None)
+    arena_folders.refuse_others(out, outcomes)
+    arena_folders.write(out, outcomes, how, live=spec is not None)
     if not how.quiet and how.summary != "-":
         results = {one: outcome.result for one, outcome in outcomes.items()}
         output.emit(render.to_text(leaderboard.leaderboards(boards, results, judge)))
@@ -239,39 +234,3 @@ def _outcome(
         items=items,
         samples=views.samples(games, model, contest.questions, contest.answers),
     )
-
-
-def _folders(run: str, models: Iterable[str]) -> dict[str, str]:
-    """Model → the folder of its files: of one model the run's own, of several one of each."""
-    names: dict[str, str] = {}
-    for model in sorted(models):
-        name = _UNSAFE.sub("_", model).lstrip(".") or "_"
-        while name in names.values() or name in _RESERVED:
-            name += "_"
-        names[model] = name
-    return {model: run if len(names) == 1 else os.path.join(run, name) for model, name in names.items()}
-
-
-def _refuse_others(run: str, models: Iterable[str]) -> None:
-    """Leaves the program where the run's folder holds results that those of `models` would not replace: boards of
-    different models would stand side by side as one run.
-    """
-    ours = {os.path.join(folder, RESULT_FILE) for folder in _folders(run, models).values()}
-    inside = sorted(os.listdir(run)) if os.path.isdir(run) else []
-    for file in (os.path.join(run, RESULT_FILE), *(os.path.join(run, name, RESULT_FILE) for name in inside)):
-        if file not in ours and os.path.isfile(file):
-            output.fail(
-                f"{file} is a result of a run with other models, which would stand beside those of this one: remove it "
-                f"({ANSWERS_FILE} can stay) or choose another folder"
-            )
-
-
-def _write(run: str, outcomes: Mapping[str, folder.Outcome], how: options.Asking, *, live: bool) -> None:
-    """The files of every model, and what the run prints of them."""
-    folders = _folders(run, outcomes)
-    documents = {model: folder.write(folders[model], outcome) for model, outcome in outcomes.items()}
-    if how.summary is not None and not live:
-        output.write_json(how.summary, documents)
-    if not how.quiet:
-        where = run if len(outcomes) == 1 else os.path.join(run, "MODEL")
-        output.note(f"{where}: {RESULT_FILE}, {SAMPLES_FILE}, {ITEMS_FILE}")

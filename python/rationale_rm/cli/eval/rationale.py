@@ -15,7 +15,7 @@ from rationale_rm.cli import options, output
 from rationale_rm.cli.eval import choices, folder, judging, outcome, running
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.data import LabelScale
-from rationale_rm.evals import rationale
+from rationale_rm.evals import rationale, rationale_samples
 from rationale_rm.evals.answers import ORDERS, left_out
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
@@ -110,17 +110,17 @@ def rationale_command(
     found = outcome.outcome_of(
         rationale.NAME,
         rationale.score(answers, below=below),
-        rationale.views(answers),
+        rationale_samples.views(answers),
         model=name or answers.model,
-        statuses=rationale.statuses(answers),
-        notes=(*left_out(loaded.bad), *rationale.notes(answers)),
+        statuses=rationale_samples.statuses(answers),
+        notes=(*left_out(loaded.bad), *rationale_samples.notes(answers)),
         n_resamples=n_resamples,
         seed=settings.seed,
         data=files,
         recorded=theirs,
         sampling=running.sampling(spec, settings),
         n_pairs=len(answers.pairs),
-        judges=rationale.judge_names(answers),
+        judges=rationale_samples.judge_names(answers),
         n_lines_left_out=len(loaded.bad),
         **kept,
     )
