@@ -82,6 +82,8 @@ def test_a_run_is_bound_to_its_data(tmp_path, env):
         assert f" there, {now}" in done.stderr
         assert "choose another folder, or remove this one" in done.stderr
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    done = run("eval", "llmbar", folder, *options, "--data", first, "--limit", "1", code=2, env=env)
+    assert "(pairs: 3 there, 1 now)" in done.stderr
     moved = first.rename(first.with_name("renamed.json"))  # the same content
     run("eval", "llmbar", folder, *options, "--data", moved, env=env)
 
@@ -109,6 +111,11 @@ def test_a_live_run_is_bound_to_its_data(tmp_path, env):
         done = run("eval", "llmbar", folder, *model, "--data", second, code=2, env=env)
         assert "(data: set/dataset.json (" in done.stderr
         assert len(server.bodies) == asked + 5
+        grown = tmp_path / "grown"
+        for more, n in ((["--limit", "1"], 1), ([], 3)):  # a first look, and on from there
+            run("eval", "llmbar", grown, *model, "--data", first, *more, env=env)
+            assert result_of(grown)["manifest"]["n_pairs"] == n
+        assert len(server.bodies) == asked + 5 + 6
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,8 @@ def test_a_run_is_bound_to_its_judge(tmp_path, env):
 
 def test_an_old_result_goes_before_what_it_is_not_of_is_written(tmp_path):
     """Stopped while samples are written, the folder holds no result."""
-    result = EvalResult(eval="llmbar", model="m", manifest={}, estimates=(), statuses={})
+    manifest = {"answers": "recorded", "data": [], "n_pairs": 1}
+    result = EvalResult(eval="llmbar", model="m", manifest=manifest, estimates=(), statuses={})
     (tmp_path / "result.json").write_text(json.dumps(result.to_dict()))
 
     def samples():

@@ -22,6 +22,7 @@ _BOUND: Final[Mapping[str, str]] = {
     "data": "data",
     "world": "data",
     "recorded": "recorded outputs",
+    "n_pairs": "pairs",
     "judge": "judge",
     "judges": "judges",
     "top_k": "--top-k",
@@ -33,8 +34,8 @@ _BOUND: Final[Mapping[str, str]] = {
     "left_out": "left out",
 }
 """Fields of the manifest that may not change within the folder of a run → what a message calls them. The intervals
-may, and so may how much of the data was taken (``--limit``): the folder holds the figures of the last command then.
-How a live model was asked is the matter of its answers' file."""
+may, and so may how much of the data a live run has taken (``--limit``): it goes on from there. How a live model was
+asked is the matter of its answers' file."""
 _SHOWN: Final = 12
 """Characters of a SHA-256 in a message."""
 
@@ -100,7 +101,10 @@ def write(run: str, outcome: Outcome) -> dict[str, Any]:
     """
     make(run)
     result = outcome.result
-    refuse_another(run, {**result.manifest, "eval": result.eval, "model": result.model})
+    wanted = {**result.manifest, "eval": result.eval, "model": result.model}
+    if result.manifest["answers"] == "live":
+        del wanted["n_pairs"]
+    refuse_another(run, wanted)
     if os.path.exists(os.path.join(run, RESULT_FILE)):
         os.remove(os.path.join(run, RESULT_FILE))
     _write_lines(os.path.join(run, SAMPLES_FILE), map(_line, outcome.samples))
