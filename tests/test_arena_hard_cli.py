@@ -192,6 +192,32 @@ def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
     assert "no line has games, so these are not upstream's judgments" in " ".join(done.output.split())
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--strong", "2"), "--strong: 3 there, 2 now"),
+        (("--style-control", "none"), "--style-control: both there, none now"),
+        (
+            ("--category", "hard_prompt"),
+            "creative_writing=gemini-2.0-flash-001 there, hard_prompt=o3-mini-2025-01-31 now",
+        ),
+        (("--answers", "more"), "0.jsonl ("),
+    ],
+)
+def test_a_leaderboard_is_bound_to_its_data_and_rules(benchmark, tmp_path, change, message):
+    out, more = tmp_path / "run", tmp_path / "more"
+    more.mkdir()
+    line = {"uid": "x", "model": "idle", "messages": [{"role": "assistant", "content": "…"}]}
+    write(more / "idle.jsonl", line)
+    options = (*given(benchmark), *recorded(benchmark), *FEW)
+    assert invoke(out, *options).exit_code == 0
+    held = {path: path.read_bytes() for path in out.rglob("*.json*")}
+    done = invoke(out, *options, *(more if one == "more" else one for one in change))
+    assert done.exit_code == 2
+    assert message.replace(" ", "") in "".join(done.output.split())
+    assert {path: path.read_bytes() for path in out.rglob("*.json*")} == held
+
+
 def test_a_judges_own_answers_are_left_out(benchmark, tmp_path):
     """As upstream's load_judgments has it: they would move what style control takes out of the others' scores."""
     own = [judgment_line(f"hard_prompt/q{n}", "hard_prompt", "alpha", 2, 2, judge="alpha") for n in range(20)] + [
