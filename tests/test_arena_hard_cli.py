@@ -4,13 +4,13 @@ import json
 import re
 
 import pytest
-from arena_files import QUALITY, judgment_line, write_benchmark
-from judging import RecordingServer, completion, environment, run
+from arena_files import judgment_line, write_benchmark
+from judging import environment
 from rationale_rm.cli.main import app
-from rationale_rm.documents import EvalResult, SampleView
+from rationale_rm.documents import SampleView
 from rationale_rm.evals import read_run
 from rationale_rm.evals.arena_hard import BASELINES, make_battles, make_board, read_answers, read_judgments
-from records import transcript, write
+from records import write
 from typer.testing import CliRunner
 
 STRENGTHS = {"alpha": 0.8, "beta": -0.5}
@@ -179,15 +179,6 @@ def test_results_of_other_models_do_not_stay_beside_new_ones(benchmark, tmp_path
     assert {path: path.read_bytes() for path in out.rglob("*.json*")} == held
 
 
-def test_a_live_run_is_refused_before_it_asks(benchmark, tmp_path, env):
-    out = tmp_path / "run"
-    assert invoke(out, *given(benchmark), *recorded(benchmark), *FEW).exit_code == 0
-    with RecordingServer(upright) as server:
-        judge = ("--model", f"openai:genrm@{server.url}")
-        run("eval", "arena_hard", out, *given(benchmark), "--candidate", "alpha", *judge, *FEW, env=env, code=1)
-        assert server.bodies == []
-
-
 def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
     file = benchmark / "model_judgment" / "judge" / "0.jsonl"
     lines = file.read_text("utf-8").splitlines()
@@ -199,6 +190,55 @@ def test_a_line_that_is_no_judgment_is_named(benchmark, tmp_path):
     write(file, {"uid": "x"})
     done = invoke(tmp_path / "run", "--recorded", file)
     assert "no line has games, so these are not upstream's judgments" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--strong", "2"), "--strong: 3 there, 2 now"),
+        (("--style-control", "none"), "--style-control: both there, none now"),
+        (
+            ("--category", "hard_prompt"),
+            "creative_writing=gemini-2.0-flash-001 there, hard_prompt=o3-mini-2025-01-31 now",
+        ),
+        (("--answers", "more"), "0.jsonl ("),
+    ],
+)
+def test_a_leaderboard_is_bound_to_its_data_and_rules(benchmark, tmp_path, change, message):
+    out, more = tmp_path / "run", tmp_path / "more"
+    more.mkdir()
+    line = {"uid": "x", "model": "idle", "messages": [{"role": "assistant", "content": "…"}]}
+    write(more / "idle.jsonl", line)
+    options = (*given(benchmark), *recorded(benchmark), *FEW)
+    assert invoke(out, *options).exit_code == 0
+    held = {path: path.read_bytes() for path in out.rglob("*.json*")}
+    done = invoke(out, *options, *(more if one == "more" else one for one in change))
+    assert done.exit_code == 2
+    assert message.replace(" ", "") in "".join(done.output.split())
+    assert {path: path.read_bytes() for path in out.rglob("*.json*")} == held
+
+
+def test_a_judges_own_answers_are_left_out(benchmark, tmp_path):
+    """As upstream's load_judgments has it: they would move what style control takes out of the others' scores."""
+    own = [judgment_line(f"hard_prompt/q{n}", "hard_prompt", "alpha", 2, 2, judge="alpha") for n in range(20)] + [
+        judgment_line(f"hard_prompt/q{n}", "hard_prompt", "beta", (-1) ** n, 1, judge="alpha") for n in range(20)
+    ]
+    write(tmp_path / "own.jsonl", *own)
+    options = (*given(benchmark), "--recorded", tmp_path / "own.jsonl", *FEW)
+    done = invoke(tmp_path / "run", *options)
+    assert done.exit_code == 0, done.output
+    result = read_run(tmp_path / "run").result  # beta alone, so that its files stand in the run's own folder
+    assert (result.model, result.manifest["left_out"]) == ("beta", ["alpha"])
+    assert result.manifest["boards"][0]["models"] == ["beta"]
+    assert any("alpha judged, and its own answers are left out" in note for note in result.notes)
+    done = invoke(tmp_path / "named", *options, "--candidate", "alpha", "--candidate", "beta")
+    assert done.exit_code == 0, done.output
+    result = read_run(tmp_path / "named" / "alpha").result
+    assert (result.manifest["left_out"], result.manifest["boards"][0]["models"]) == ([], ["alpha", "beta"])
+    assert any("alpha judged its own answers, too" in note for note in result.notes)
+    write(tmp_path / "alone.jsonl", *own[:20])
+    done = invoke(tmp_path / "alone", "--recorded", tmp_path / "alone.jsonl")
+    assert "must be chosen with --candidate" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(
@@ -225,84 +265,3 @@ def test_judgments_of_several_judges_are_not_pooled(benchmark, tmp_path):
     assert invoke(tmp_path / "run", *recorded(benchmark), "--name", "judge", *FEW).exit_code == 0
     assert read_run(tmp_path / "run" / "alpha").result.statuses == {"ok": 64}
     assert len((tmp_path / "run" / "alpha" / "samples.jsonl").read_text("utf-8").splitlines()) == 64
-
-
-# A live GenRM.
-
-
-def upright(number, body):
-    """Prefers the better answer, wherever it stands."""
-    text = "\n".join(message["content"] for message in body["messages"])
-    first, second = (QUALITY.index(word) for word in re.findall(rf"A ({'|'.join(QUALITY)}) answer of", text))
-    return completion(transcript("A>>B" if first > second else "B>>A"), model=body["model"])
-
-
-def test_a_live_genrm_judges_and_the_run_can_be_scored_again(benchmark, tmp_path, env):
-    out = tmp_path / "run"
-    with RecordingServer(upright) as server:
-        judge = ("--model", f"openai:genrm@{server.url}")
-        run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
-        assert len(server.bodies) == 2 * 2 * 32
-        written = (out / "alpha" / "result.json").read_bytes()
-        again = run("eval", "arena_hard", out, *given(benchmark), *judge, *FEW, env=env)
-        assert len(server.bodies) == 2 * 2 * 32  # nothing is asked twice
-        assert (out / "alpha" / "result.json").read_bytes() == written
-    for model, rate in (("alpha", 1.0), ("beta", 0.0)):
-        found = figures(out / model)
-        for category in BASELINES:
-            assert found["plain", category, "win_rate"].value == rate
-            assert found["", category, "order_consistency"].value == 1.0
-            assert found["", category, "position_bias"].value == 0.0
-    manifest = read_run(out / "alpha").result.manifest
-    assert (manifest["answers"], manifest["judge"]) == ("live", "genrm")
-    assert manifest["sampling"]["template"].startswith("genrm")
-    assert "hard_prompt" in again.stdout
-    rescored = invoke(tmp_path / "again", *given(benchmark), "--recorded", out / "answers.jsonl", *FEW)
-    assert rescored.exit_code == 0, rescored.output
-    one, other = (figures(folder / "alpha") for folder in (out, tmp_path / "again"))
-    assert one == other
-
-
-def test_a_stopped_run_asks_for_the_rest_alone(benchmark, tmp_path, env):
-    out = tmp_path / "run"
-    options = (*given(benchmark), "--candidate", "alpha", "--attempts", "1", "--no-cache", *FEW)
-    half = [True]
-
-    def answer(number, body):
-        return (500, {}, b"down") if half[0] and number % 2 else upright(number, body)
-
-    with RecordingServer(answer) as server:
-        judge = ("--model", f"openai:genrm@{server.url}")
-        done = run("eval", "arena_hard", out, *options, *judge, code=1, env=env)
-        assert "failed, more than --max-failure-rate" in done.stderr
-        assert not (out / "result.json").exists()  # half a judge's answers are no score
-        asked = len(server.bodies)
-        half[0] = False
-        run("eval", "arena_hard", out, *options, *judge, env=env)
-        assert 64 <= len(server.bodies) < asked + 64
-    result = EvalResult.from_dict(json.loads((out / "result.json").read_text("utf-8")))
-    assert result.statuses == {"ok": 64}
-
-
-def test_a_plan_asks_nothing(benchmark, tmp_path, env):
-    with RecordingServer(upright) as server:
-        judge = ("--model", f"openai:genrm@{server.url}")
-        done = run(
-            "eval", "arena_hard", tmp_path / "run", *given(benchmark), *judge, "--dry-run", "--limit", "3", env=env
-        )
-        assert server.bodies == []
-    assert re.search(r"\b24\b", done.stdout + done.stderr)  # two models, three questions of two categories, both orders
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("left_out", "message"),
-    [("--data", "give --data, the questions"), ("--answers", "give --answers, those of the candidates")],
-)
-def test_what_a_live_judge_needs_is_named(benchmark, tmp_path, left_out, message):
-    options = list(given(benchmark))
-    at = options.index(left_out)
-    del options[at : at + 2]
-    done = invoke(tmp_path / "run", *options, "--model", "openai:m@http://127.0.0.1:9/v1")
-    assert done.exit_code == 2
-    assert message in " ".join(done.output.split())

@@ -1,6 +1,7 @@
 """Two runs compared: paired, by cluster, on the same items only."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from rationale_rm.documents import EvalResult
 from rationale_rm.evals import EvalRun, RunComparison, ScoredItem, compare, read_run
 from rationale_rm.evals.compare import manifest_differences
 from rationale_rm.evals.figures import linear
+from scipy.stats import binomtest
 
 
 def run(values, *, name="rm_bench", digest="d", slices=(), manifest=None, path="a"):
@@ -40,6 +42,54 @@ def test_differences_are_of_the_same_items():
     assert one.p_mcnemar == 1.0
     assert (found.n_both, found.n_only_a, found.n_only_b) == (5, 0, 1)
     assert RunComparison.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def clustered(values, clusters, path):
+    """A run of items in clusters; NaN is an item without an answer."""
+    items = tuple(
+        ScoredItem(
+            id=f"i{number}",
+            cluster=f"c{cluster}",
+            values={"r/m": None if np.isnan(value) else float(value)},
+        )
+        for number, (value, cluster) in enumerate(zip(values, clusters, strict=True))
+    )
+    result = EvalResult(eval="rm_bench", model=path, manifest={}, estimates=(), statuses={})
+    return EvalRun(path, result, items)
+
+
+def test_a_difference_equals_scipys_test_and_a_bootstrap_written_out():
+    """Items of one cluster go together, some are missing in either run, and one run is of fewer items."""
+    draw = np.random.default_rng(4)
+    clusters = draw.integers(0, 60, 300)
+    common = draw.normal(size=60)[clusters]
+    a, b = (common + draw.normal(size=(2, 300)) > [[0.0], [0.5]]).astype(float)
+    a[draw.random(300) < 0.1] = np.nan
+    (found,) = compare(clustered(a, clusters, "a"), clustered(b[:280], clusters[:280], "b")).differences
+    known = ~np.isnan(a[:280])
+    x, y, groups = a[:280][known], b[:280][known], clusters[:280][known]
+    only_a, only_b = int(((x == 1) & (y == 0)).sum()), int(((x == 0) & (y == 1)).sum())
+    assert (found.n, found.only_a, found.only_b) == (known.sum(), only_a, only_b)
+    assert found.value == pytest.approx(x.mean() - y.mean())
+    assert found.p_mcnemar == pytest.approx(binomtest(only_a, only_a + only_b).pvalue)
+    names = np.unique(groups)
+    sums = np.array([(x - y)[groups == name].sum() for name in names])
+    sizes = np.array([(groups == name).sum() for name in names])
+    drawn = draw.integers(0, len(names), (4000, len(names)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [2.5, 97.5])
+    assert found.low == pytest.approx(low, abs=0.01)
+    assert found.high == pytest.approx(high, abs=0.01)
+    assert low > 0  # so that the test of the bootstrap says the same
+    assert found.p_value < 0.05
+
+
+def test_runs_under_other_rules_have_nothing_to_compare():
+    """Scores of a scalar reward model beside answers of a GenRM: an empty table would say nothing."""
+    one, two = run([1.0]), run([1.0], path="b")
+    (item,) = two.items
+    other = EvalRun("b", two.result, (replace(item, values={"average/m": 1.0, "/malformed": 0.0}),))
+    with pytest.raises(RationaleError, match=r"no figure in common: r in the one, average, /malformed in the other"):
+        compare(one, other)
 
 
 def test_a_run_does_not_differ_from_itself():

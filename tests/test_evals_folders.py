@@ -4,12 +4,13 @@ import json
 
 import pytest
 from evals_helpers import result_of
-from judging import environment, run
+from judging import RecordingServer, completion, environment, run
 from rationale_rm.cli import options
-from rationale_rm.cli.eval import running
+from rationale_rm.cli.eval import outcome as outcomes
+from rationale_rm.cli.eval.folder import Outcome
 from rationale_rm.documents import EvalResult
 from rationale_rm.judge import Limits
-from records import critiqued, judge_text, matched, pair, write
+from records import critiqued, judge_text, matched, pair, transcript, write
 from test_evals_joined import bar_records
 from test_evals_rationale import FULL
 from test_evals_rules import judge_line
@@ -39,10 +40,13 @@ def test_a_finished_run_is_not_overwritten_by_another(tmp_path, env):
     run("eval", "llmbar", folder, "--recorded", first, *options, env=env)
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     for arguments, message in (
-        (["llmbar", folder, "--recorded", second], "whose recorded outputs is of other files"),
-        (["llmbar", folder, "--recorded", first, "--name", "x"], "whose model is recorded, now x"),
-        (["judgebench", folder, "--recorded", judged_bench(tmp_path)], "whose eval is llmbar, now judgebench"),
-        (["llmbar", folder, "--data", first, "--model", "openai:g@http://127.0.0.1:1/v1"], "recorded, now live"),
+        (["llmbar", folder, "--recorded", second], "recorded outputs: set3/result.json ("),
+        (["llmbar", folder, "--recorded", first, "--name", "x"], "(model: recorded there, x now)"),
+        (["judgebench", folder, "--recorded", judged_bench(tmp_path)], "(eval: llmbar there, judgebench now)"),
+        (
+            ["llmbar", folder, "--data", first, "--model", "openai:g@http://127.0.0.1:1/v1"],
+            "answers: recorded there, live now",
+        ),
     ):
         done = run("eval", *arguments, *options, code=2, env=env)
         assert message in done.stderr
@@ -51,18 +55,107 @@ def test_a_finished_run_is_not_overwritten_by_another(tmp_path, env):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
 
 
+def data_file(folder, name, n):
+    """The pairs of `bar_file` without answers, in a folder of another name."""
+    path = folder / name / "set" / "dataset.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps([{k: v for k, v in one.items() if k != "results"} for one in bar_records(n)]))
+    return path
+
+
+def test_a_run_is_bound_to_its_data(tmp_path, env):
+    """Recorded outputs scored again over other data would replace the figures of the first without a word."""
+    recorded = tmp_path / "set" / "result.json"
+    recorded.parent.mkdir()
+    recorded.write_text(json.dumps(bar_records(3)))
+    first, second, folder = data_file(tmp_path, "one", 3), data_file(tmp_path, "two", 2), tmp_path / "run"
+    options = ["--recorded", recorded, "--n-resamples", "10"]
+    run("eval", "llmbar", folder, *options, "--data", first, env=env)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for more, now in (
+        (["--data", second], "set/dataset.json ("),
+        (["--data", first, "--data", second], "set/dataset.json ("),
+        ([], "none"),
+    ):
+        done = run("eval", "llmbar", folder, *options, *more, code=2, env=env)
+        assert "(data: set/dataset.json (" in done.stderr
+        assert f" there, {now}" in done.stderr
+        assert "choose another folder, or remove this one" in done.stderr
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    done = run("eval", "llmbar", folder, *options, "--data", first, "--limit", "1", code=2, env=env)
+    assert "(pairs: 3 there, 1 now)" in done.stderr
+    moved = first.rename(first.with_name("renamed.json"))  # the same content
+    run("eval", "llmbar", folder, *options, "--data", moved, env=env)
+
+
+def test_a_live_run_is_bound_to_its_data(tmp_path, env):
+    """Before anything is asked, and before it is finished as well: its answers are about these pairs."""
+    first, second, folder = data_file(tmp_path, "one", 3), data_file(tmp_path, "two", 2), tmp_path / "run"
+    down = [True]
+
+    def answer(number, body):
+        return (400, {}, {"error": {"message": "no"}}) if down[0] and number else verdict(body)
+
+    def verdict(body):
+        return completion(transcript("A>B"), model=body["model"])
+
+    with RecordingServer(answer) as server:
+        model = ["--model", f"openai:g@{server.url}", "--no-cache", "--n-resamples", "10"]
+        run("eval", "llmbar", folder, *model, "--data", first, code=1, env=env)
+        asked = len(server.bodies)
+        done = run("eval", "llmbar", folder, *model, "--data", second, code=1, env=env)
+        assert "was made under other settings (data" in done.stderr
+        down[0] = False
+        run("eval", "llmbar", folder, *model, "--data", first, env=env)
+        assert len(server.bodies) == asked + 5
+        done = run("eval", "llmbar", folder, *model, "--data", second, code=2, env=env)
+        assert "(data: set/dataset.json (" in done.stderr
+        assert len(server.bodies) == asked + 5
+        grown = tmp_path / "grown"
+        for more, n in ((["--limit", "1"], 1), ([], 3)):  # a first look, and on from there
+            run("eval", "llmbar", grown, *model, "--data", first, *more, env=env)
+            assert result_of(grown)["manifest"]["n_pairs"] == n
+        assert len(server.bodies) == asked + 5 + 6
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--top-k", "1", "(--top-k: 5 there, 1 now)"),
+        ("--threshold", "0.5", "(--threshold: 0.0 there, 0.5 now)"),
+        ("--spurious-below", "0.5", "(--spurious-below: 0.25 there, 0.5 now)"),
+    ],
+)
+def test_a_run_is_bound_to_how_its_reasons_are_matched(tmp_path, env, option, value, message):
+    recorded = write(tmp_path / "m.jsonl", matched(critiqued(pair()), judge_text(*FULL)))
+    common = ["eval", "rationale", tmp_path / "a", "--recorded", recorded, "--n-resamples", "10"]
+    run(*common, env=env)
+    kept = (tmp_path / "a" / "result.json").read_bytes()
+    done = run(*common, option, value, code=2, env=env)
+    assert message in done.stderr
+    assert (tmp_path / "a" / "result.json").read_bytes() == kept
+    run(*common, "--n-resamples", "20", env=env)  # other intervals are the same run
+
+
+def test_a_run_is_bound_to_its_judge(tmp_path, env):
+    recorded = write(tmp_path / "c.jsonl", critiqued(pair()))
+    common = ["eval", "rationale", tmp_path / "a", "--recorded", recorded, "--n-resamples", "10"]
+    run(*common, env=env)
+    done = run(*common, "--judge", "lexical", code=2, env=env)
+    assert "(judges: none there, lexical" in done.stderr
+
+
 def test_an_old_result_goes_before_what_it_is_not_of_is_written(tmp_path):
     """Stopped while samples are written, the folder holds no result."""
-    result = EvalResult(eval="llmbar", model="m", manifest={}, estimates=(), statuses={})
+    manifest = {"answers": "recorded", "data": [], "n_pairs": 1}
+    result = EvalResult(eval="llmbar", model="m", manifest=manifest, estimates=(), statuses={})
     (tmp_path / "result.json").write_text(json.dumps(result.to_dict()))
 
     def samples():
         raise KeyboardInterrupt
         yield
 
-    outcome = running.Outcome(
-        result=result, items=(), samples=samples(), strata={}, headline=(), n_resamples=10, seed=0
-    )
+    outcome = Outcome(result=result, items=(), samples=samples())
     how = options.Asking(
         limits=Limits(),
         cache=None,
@@ -77,7 +170,7 @@ def test_an_old_result_goes_before_what_it_is_not_of_is_written(tmp_path):
         quiet=True,
     )
     with pytest.raises(KeyboardInterrupt):
-        running.finish(str(tmp_path), outcome, how, None, live=False)
+        outcomes.finish(str(tmp_path), outcome, how, None, live=False)
     assert not (tmp_path / "result.json").exists()
 
 

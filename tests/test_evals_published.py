@@ -54,6 +54,7 @@ def test_judgebench_both_rules(data_folder):
         assert released.value * 100 == pytest.approx(gold["accuracy_code_rule"], abs=1e-4)
         assert strict.value * 100 == pytest.approx(gold["accuracy_both_orders_agree"], abs=1e-4)
         assert (released.n, released.n_total) == (gold["pairs"], gold["pairs"])
+        assert found["stored", slice_name, "accuracy"].value == released.value
         assert released.low < released.value < released.high
     malformed = found["", "overall", "malformed"]
     assert malformed.value * 2 * gold["pairs"] == pytest.approx(gold["games_with_a_null"])

@@ -11,7 +11,7 @@ from judging import COMMAND, environment, run
 from rationale_rm import metrics, world
 from rationale_rm.data import read_pairs
 from rationale_rm.documents import OVERALL, SampleView
-from rationale_rm.evals import estimates, rationale
+from rationale_rm.evals import estimates, rationale, rationale_samples
 from records import critiqued, judge_text, matched, pair, transcript, write
 from servers import ScriptedServer
 from test_resume import end, start, wait_for
@@ -64,7 +64,7 @@ def test_joint_and_spurious_by_hand(tmp_path):
     assert found["", OVERALL, "malformed"].value == pytest.approx(1 / 7)
     assert ("", "stem", "spurious") not in found
     assert table(loaded, below=0.125)[0]["", OVERALL, "spurious_below"].value == pytest.approx(1 / 3)
-    views = {view.id: view for view in rationale.views(judged)}
+    views = {view.id: view for view in rationale_samples.views(judged)}
     assert views["a"].matches == ((0, 0, 1.0), (1, 1, 1.0))
     assert views["c"].scores == ((0, 0, 0.25),)
     assert (views["c"].matches, views["c"].rc) == (((0, 0, 0.25),), 0.125)
@@ -96,7 +96,7 @@ def test_figures_are_those_of_score(tmp_path):
     for name in metrics.ORDERS:
         assert found["", OVERALL, name].value == pytest.approx(scores.orders[name].value)
         assert found["", OVERALL, name].n == scores.orders[name].n
-    for view in rationale.views(judged):
+    for view in rationale_samples.views(judged):
         if view.rc is not None:
             total = sum(score for _, _, score in view.matches)
             assert view.rc == pytest.approx(total / len(view.references))
@@ -110,8 +110,8 @@ def test_pairs_and_orders_without_an_answer_are_missing(tmp_path):
     assert (found["", OVERALL, "oa"].n, found["", OVERALL, "oa"].n_total) == (3, 6)
     assert found["", OVERALL, "oa"].pessimistic == 0.5
     assert found["", OVERALL, "order_consistency"].n_total == 3
-    assert rationale.statuses(judged) == {"ok": 3, "not_answered": 3}
-    assert sum(view.status == "not_answered" for view in rationale.views(judged)) == 3
+    assert rationale_samples.statuses(judged) == {"ok": 3, "not_answered": 3}
+    assert sum(view.status == "not_answered" for view in rationale_samples.views(judged)) == 3
 
 
 def test_without_labels_and_without_a_judge(tmp_path):
@@ -122,7 +122,7 @@ def test_without_labels_and_without_a_judge(tmp_path):
     assert ("", OVERALL, "joint") not in table(read_pairs([str(write(tmp_path / "p.jsonl", critiqued(pair(id="a"))))]))[
         0
     ]
-    notes = " ".join(rationale.notes(judged))
+    notes = " ".join(rationale_samples.notes(judged))
     assert "no judge was asked" in notes
     assert "human label" in notes
 

@@ -6,7 +6,7 @@ from judging import environment, run
 from rationale_rm import metrics
 from rationale_rm.data import read_pairs
 from rationale_rm.documents import OVERALL
-from rationale_rm.evals import rationale
+from rationale_rm.evals import rationale, rationale_samples
 from records import critiqued, judge_text, matched, pair, write
 from test_evals_rationale import FULL, table
 
@@ -46,8 +46,8 @@ def test_an_order_of_which_every_call_failed_is_missing(tmp_path):
     found, judged = table(loaded)
     assert judged.orders == (False, True)
     assert (found["", OVERALL, "oa"].n, found["", OVERALL, "oa"].n_total) == (3, 6)
-    assert rationale.statuses(judged) == {"ok": 3, "not_answered": 3}
-    assert {view.error for view in rationale.views(judged)} == {None, "timeout: gone"}
+    assert rationale_samples.statuses(judged) == {"ok": 3, "not_answered": 3}
+    assert {view.error for view in rationale_samples.views(judged)} == {None, "timeout: gone"}
     known = read_pairs([str(write(tmp_path / "b.jsonl", lines[0]))]).pairs
     live = rationale.judged(known, None, metrics.Settings(), orders=(False, True))
     assert [swapped for _, swapped in live.missing()] == [True]

@@ -152,23 +152,40 @@ def _asking(
 
 def asks(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `_asking` to a subcommand, which is given their values as its argument `how`."""
-    shared = _parameters(_asking)
-    own = {name: parameter for name, parameter in _parameters(command).items() if name != "how"}
+    asking = adds(_asking, "how")(command)
 
-    @wraps(command)
+    @wraps(asking)
     def run(**values: Any) -> None:
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
                 output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
         if values.get("out") == STDIN:
             output.fail("OUT must be a file, which a later run goes on from: standard output is none", output.USAGE)
-        how = _asking(**{name: values.pop(name) for name in shared})
-        command(**values, how=how)
+        asking(**values)
 
-    everything = {**own, **shared}
-    run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
-    run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
     return run
+
+
+def adds(maker: Callable[..., Any], argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that adds the parameters of `maker` to a subcommand as options; what `maker` makes of their values
+    is the subcommand's `argument`.
+    """
+    shared = _parameters(maker)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = {name: parameter for name, parameter in _parameters(command).items() if name != argument}
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            made = maker(**{name: values.pop(name) for name in shared})
+            command(**values, **{argument: made})
+
+        everything = {**own, **shared}
+        run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
+        run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
+        return run
+
+    return decorate
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

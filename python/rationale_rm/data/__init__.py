@@ -16,7 +16,7 @@ files. A line that cannot be read becomes a `BadLine` and touches no other.
 
 from rationale_rm.data.faults import BadLine, DataError
 from rationale_rm.data.fields import has_own_id
-from rationale_rm.data.files import STDIN, Row, expand, read_rows
+from rationale_rm.data.files import STDIN, Row, chunks, expand, read_rows
 from rationale_rm.data.journal import Journal, JournalError
 from rationale_rm.data.labels import LABEL_SCALES, LabelScale, parse_label
 from rationale_rm.data.load import Loaded, read_line, read_pair, read_pairs, share_labels
@@ -32,6 +32,7 @@ __all__ = [
     "LabelScale",
     "Loaded",
     "Row",
+    "chunks",
     "expand",
     "has_own_id",
     "is_judge_record",

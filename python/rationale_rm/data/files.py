@@ -86,6 +86,14 @@ def read_rows(files: Iterable[str]) -> Iterator[Row | BadLine]:
                 yield from _stream_rows(file, stream)
 
 
+def chunks(file: str) -> Iterator[bytes]:
+    """The bytes of a file, decompressed where it is gzip or Zstandard. Raises `BadValueError` for a damaged archive
+    and `OSError`.
+    """
+    with open(file, "rb") as stream:
+        yield from _chunks(stream, stream.read(4))
+
+
 def _stream_rows(file: str, stream: BinaryIO) -> Iterator[Row | BadLine]:
     head = stream.read(4)
     line = 0

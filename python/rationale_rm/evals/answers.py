@@ -163,13 +163,17 @@ def read_ours(
     if pairs is not None:
         same_texts(pairs, loaded.pairs)
     known = {pair.id for pair in wanted}
-    apart = {place[0] for place in found} - known
-    if apart:
-        notes.append(f"recorded answers to {len(apart)} other pairs, such as {min(apart)}, are passed over")
+    notes += passed_over({place[0] for place in found}, known)
     kept = {place: answer for place, answer in found.items() if place[0] in known}
     if not kept:
         raise RationaleError(f"none of the answers in {', '.join(files)} is about a pair of the data (joined by id)")
     return Answers(pairs=wanted, found=kept, model=name, notes=tuple(notes))
+
+
+def passed_over(recorded: Iterable[str], wanted: Iterable[str], what: str = "pairs") -> list[str]:
+    """The note on recorded answers to what the data do not ask."""
+    apart = set(recorded).difference(wanted)
+    return [f"recorded answers to {len(apart)} other {what}, such as {min(apart)}, are passed over"] if apart else []
 
 
 def is_ours(record: Mapping[str, Any]) -> bool:

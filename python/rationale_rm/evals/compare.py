@@ -24,7 +24,7 @@ from rationale_rm.evals.figures import (
     within,
 )
 from rationale_rm.evals.runs import EvalRun
-from rationale_rm.evals.table import names_of, slices_of
+from rationale_rm.evals.table import ScoredItem, names_of, slices_of
 from rationale_rm.types import SCHEMA_VERSION, Record, tuples
 
 
@@ -81,8 +81,8 @@ def compare(
 ) -> RunComparison:
     """Compares two runs of one evaluation.
 
-    Raises `RationaleError` for runs of different evaluations, without a common item, or in which a common item is not
-    the same text; the message names the fields of the manifests that differ.
+    Raises `RationaleError` for runs of different evaluations, without a common item or figure, or in which a common
+    item is not the same text; the message names the fields of the manifests that differ.
     """
     other = manifest_differences(a.result.manifest, b.result.manifest)
     if a.result.eval != b.result.eval:
@@ -114,6 +114,10 @@ def compare(
                 found.append(
                     _difference(name, slice_name, values, clusters[kept], of[places], parts or (), n_resamples, seed)
                 )
+    if not found:
+        raise RationaleError(
+            f"{a.path} and {b.path} have no figure in common: {_rules(mine)} in the one, {_rules(theirs)} in the other"
+        )
     return RunComparison(
         eval=a.result.eval,
         a=a.result.model,
@@ -197,6 +201,11 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
             found |= _flat(item, f"{name}.{key}" if name else str(key))
         return found
     return {name: value}
+
+
+def _rules(items: Sequence[ScoredItem]) -> str:
+    """The rules that items are scored under, for a message."""
+    return ", ".join(dict.fromkeys(name.partition("/")[0] or name for name in names_of(items))) or "nothing"
 
 
 def _named(differences: Mapping[str, Any]) -> str:

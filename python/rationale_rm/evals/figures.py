@@ -139,14 +139,8 @@ def _estimate(
     rule, _, metric = name.partition("/")
     known = ~np.isnan(values)
     if not known.any():
-        return Estimate(
-            rule=rule,
-            slice=slice_name,
-            metric=metric,
-            value=None,
-            n=0,
-            n_total=values.size,
-            unavailable="no item has an answer",
+        return Estimate.missing(
+            metric, rule=rule, slice=slice_name, n_total=values.size, unavailable="no item has an answer"
         )
     interval = core.bootstrap_ci(
         linear(values[known], strata[known]), clusters=clusters[known], n_resamples=n_resamples, seed=seed

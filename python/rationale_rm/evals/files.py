@@ -1,4 +1,4 @@
-"""Files of benchmarks: JSON arrays and JSON Lines into records, and what names their content."""
+"""Files of benchmarks: JSON arrays and JSON Lines, plain or compressed, into records, and what names their content."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NoReturn
 
 from rationale_rm._core import RationaleError
-from rationale_rm.data import BadLine, DataError, Row, read_rows
+from rationale_rm.data import BadLine, DataError, Row, chunks, read_rows
 from rationale_rm.data.faults import BadValueError, short, valid
 from rationale_rm.types import Pair
 
 _BLOCK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
 
 
 def read_records(files: Sequence[str]) -> list[Row]:
@@ -150,18 +152,22 @@ def _sha256(file: str) -> str:
 
 
 def _is_array(file: str) -> bool:
-    with open(file, "rb") as stream:
-        return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    try:
+        head = b"".join(islice(chunks(file), 2))  # the first may be of a few bytes
+    except BadValueError:  # a damaged archive, of which the reader of lines tells more
+        return False
+    return head.removeprefix(_BOM).lstrip().startswith(b"[")
 
 
 def _array(file: str) -> list[Row]:
-    with open(file, encoding="utf-8-sig") as stream:
-        try:
-            found = json.load(stream)
-        except json.JSONDecodeError as error:
-            raise DataError(BadLine(file, error.lineno, f"not JSON: {error.msg} at column {error.colno}")) from None
-        except (RecursionError, ValueError):  # nested too deeply, not UTF-8, or a number of too many digits
-            raise DataError(BadLine(file, 0, "not JSON that can be read")) from None
+    try:
+        found = json.loads(b"".join(chunks(file)).removeprefix(_BOM).decode("utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(BadLine(file, error.lineno, f"not JSON: {error.msg} at column {error.colno}")) from None
+    except BadValueError as error:
+        raise DataError(BadLine(file, 0, str(error))) from None
+    except (RecursionError, ValueError):  # nested too deeply, not UTF-8, or a number of too many digits
+        raise DataError(BadLine(file, 0, "not JSON that can be read")) from None
     return [Row(file, place, value) for place, value in enumerate(found, 1)]
 
 

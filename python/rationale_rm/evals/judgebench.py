@@ -1,8 +1,9 @@
 """JudgeBench: pairs of answers to hard questions, one of them right (Tan et al., arXiv 2410.12784).
 
-Two rules, both reported. ``released`` is that of upstream's ``utils/metrics.py``: each of the two games is a vote for
-or against the label, and a pair counts when the votes for it outweigh, so that right and a tie, or right and an answer
-that cannot be read, is correct. ``both_orders`` wants both games right. ``average`` is the share of right games.
+``released`` is the rule of upstream's ``utils/metrics.py``: each of the two games is a vote for or against the label,
+and a pair counts when the votes for it outweigh: right and a tie, or right and an answer that cannot be read, is
+correct. ``both_orders`` wants both games right. ``average`` is the share of right games. ``stored`` is what upstream's
+program prints for its own files: the released rule over the decisions as recorded, where a failed call is no vote.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from typing import Any, Final
 
 from rationale_rm import _core as core
 from rationale_rm.data import Row
-from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
+from rationale_rm.evals.answers import (
+    ORDERS,
+    Answers,
+    Place,
+    about_answers,
+    answered,
+    mean,
+    passed_over,
+    recorded_answer,
+    right,
+)
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.files import choice_of, given, item_digest, name_of, refuse, same_texts, text_of, unique
 from rationale_rm.evals.table import ScoredItem
@@ -27,6 +38,10 @@ SLICES: Final[Mapping[str, str]] = {
 """How a source begins → slice."""
 _LABELS: Final = {"A>B": 1, "B>A": -1}
 _DECISIONS: Final = {"A>B": 1, "B>A": -1, "A=B": 0}
+_UPSTREAMS: Final = frozenset("AB<>=")
+"""Of these signs upstream's reader of double brackets takes anything, such as ``A<B``, which counts for neither."""
+STORED: Final = "stored"
+"""In `Answers.recorded`: id of the pair → whether upstream counts it."""
 BRACKETS: Final = "arena_hard"
 """The judge of upstream whose verdicts stand in double brackets, and are read here from the text again."""
 
@@ -78,9 +93,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
             models.add(str(said.get("judge_model") or row.value.get("judge_name") or "recorded"))
             if row.value.get("judge_name") == BRACKETS and isinstance(said.get("response"), str):
                 texts.append(said["response"])
-                decision = game.get("decision")
-                side = None if decision is None else choice_of(row, "decision", decision, _DECISIONS)
-                places.append((pair, swapped, side))
+                places.append((pair, swapped, _upstreams(row, game.get("decision"))))
             else:
                 found[pair.id, swapped] = _decision(row, pair, swapped, game.get("decision"), said.get("response"))
                 decided += 1
@@ -92,19 +105,20 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         found[pair.id, swapped] = recorded_answer(pair, swapped, level, GenrmStatus(status), text)
         shown = None if status else (verdict > 0) - (verdict < 0)
         differing += shown != decision
-    notes = []
+    known = {pair.id for pair in wanted}
+    notes = passed_over((pair.id for pair in judged), known)
     if decided:
         notes.append(f"{decided} games of judges whose texts are of another form: the recorded decision stands")
     if differing:
         notes.append(f"{differing} of {len(places)} texts read otherwise than the decision recorded with them")
     if orders != ORDERS:
         notes.append("one game a pair was recorded: what needs both orders is not there")
-    known = {pair.id for pair in wanted}
     return Answers(
         pairs=tuple(wanted),
         found={place: answer for place, answer in found.items() if place[0] in known},
         model=", ".join(sorted(models)) or "recorded",
         orders=orders,
+        recorded={STORED: {pair.id: _stored(row, pair) for row, pair in zip(records, judged, strict=True)}},
         notes=tuple(notes),
     )
 
@@ -116,6 +130,22 @@ def _games(row: Row) -> list[Any]:
     return games
 
 
+def _upstreams(row: Row, decision: Any) -> int | None:
+    """The side that upstream's reader took of a text in double brackets; None where it counts for neither."""
+    if decision is None or (
+        isinstance(decision, str) and decision not in _DECISIONS and _UPSTREAMS.issuperset(decision)
+    ):
+        return None
+    return choice_of(row, "decision", decision, _DECISIONS)
+
+
+def _stored(row: Row, pair: Pair) -> float:
+    """Whether upstream counts a pair: 1 where the recorded decisions for the label outweigh."""
+    decisions = [None if game is None else game.get("decision") for game in _games(row)]
+    sides = [_DECISIONS.get(decision, 0) if isinstance(decision, str) else 0 for decision in decisions]
+    return float((sides[0] - sum(sides[1:])) * (pair.label or 0) > 0)
+
+
 def _decision(row: Row, pair: Pair, swapped: bool, decision: Any, text: Any) -> Critique:
     said = text if isinstance(text, str) else None
     if decision is None:
@@ -125,7 +155,8 @@ def _decision(row: Row, pair: Pair, swapped: bool, decision: Any, text: Any) -> 
 
 
 def score(answers: Answers) -> list[ScoredItem]:
-    """Each pair under every rule."""
+    """Each pair under every rule; `STORED` is there where upstream recorded the answers."""
+    stored = answers.recorded.get(STORED)
     scored = []
     for pair in answers.pairs:
         games = answers.of(pair)
@@ -136,6 +167,8 @@ def score(answers: Answers) -> list[ScoredItem]:
         }
         if answers.orders == ORDERS:
             values["both_orders/accuracy"] = None if None in hits else float(hits == [1.0, 1.0])
+        if stored is not None:
+            values[f"{STORED}/accuracy"] = stored.get(pair.id)
         kind = next((name for start, name in SLICES.items() if pair.domain.startswith(start)), "other")
         scored.append(
             ScoredItem(
@@ -171,5 +204,5 @@ BENCHMARK: Final = Benchmark(
     recorded="outputs of JudgeBench's run_judge.py (pair_id, judgments)",
     read_recorded=read_recorded,
     score=score,
-    headline=("released/accuracy", "both_orders/accuracy", "average/accuracy"),
+    headline=("released/accuracy", "stored/accuracy", "both_orders/accuracy", "average/accuracy"),
 )

@@ -30,3 +30,8 @@ SHOWN: Final[Mapping[str, Shown]] = {
     **{one.name: Shown(one.headline, one.strata) for one in BENCHMARKS},
 }
 """Evaluation → how it is shown."""
+
+
+def shown(name: str) -> Shown:
+    """How an evaluation is shown; one that is not known, by its items alone."""
+    return SHOWN.get(name, Shown((), {}))

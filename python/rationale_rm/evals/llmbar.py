@@ -9,13 +9,25 @@ both orders, ``equal`` the share whose winner is the same in both. Rule ``text``
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
 from rationale_rm import _core as core
 from rationale_rm.data import Row
-from rationale_rm.evals.answers import ORDERS, Answers, Place, about_answers, answered, mean, recorded_answer, right
+from rationale_rm.evals.answers import (
+    ORDERS,
+    Answers,
+    Place,
+    about_answers,
+    answered,
+    mean,
+    passed_over,
+    recorded_answer,
+    right,
+)
 from rationale_rm.evals.benchmark import Benchmark
 from rationale_rm.evals.files import choice_of, given, item_digest, refuse, same_texts, text_of, unique
 from rationale_rm.evals.table import ScoredItem
@@ -24,19 +36,28 @@ from rationale_rm.types import Critique, GenrmStatus, Pair
 STORED: Final = "winners"
 _ORDER_NAMES: Final = {False: "swap = False", True: "swap = True"}
 _ADVERSARIAL: Final = "Adversarial"
-_LABELS: Final = {1: 1, 2: -1}
+_LABELS: Final = {1: 1, 2: -1, "1": 1, "2": -1}
+_BARE: Final = re.compile(r"""["'*`\s]*output\s?\((a|b)\)["'*`.\s]*""", re.IGNORECASE)
+"""The whole answer of upstream's evaluators that are to say nothing else (Vanilla, Swap, Metrics, Reference, …)."""
+_BARE_LENGTH: Final = 40
 _WINNERS: Final = {"1": 1, "2": 2, 1: 1, 2: 2, "": 0, "0": 0, 0: 0}
 
 
 def items(records: Sequence[Row]) -> list[Pair]:
     """The pairs of ``dataset.json`` or ``result.json`` files. Raises `DataError`."""
-    return unique([_pair(row) for row in records])
+    seen: Counter[str] = Counter()
+    pairs = []
+    for row in records:
+        pairs.append(_pair(row, seen[row.file]))
+        seen[row.file] += 1
+    return unique(pairs)
 
 
-def _pair(row: Row) -> Pair:
+def _pair(row: Row, place: int) -> Pair:
+    """The pair of a record; `place` is the record's in its file, from 0, whatever lines are empty."""
     subset = _subset(row.file)
     return Pair(
-        id=f"{subset}/{row.line - 1}",
+        id=f"{subset}/{place}",
         domain=subset,
         context=({"role": "user", "content": text_of(row, "input")},),
         response1=text_of(row, "output_1"),
@@ -91,7 +112,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
                 asked.append((pair, swapped))
             else:
                 found[pair.id, swapped] = _rated(row, pair, swapped, last)
-    parsed = core.parse_genrm(texts)
+    parsed = core.parse_genrm([_sentence(text) for text in texts])
     for (pair, swapped), text, verdict, status in zip(
         asked, texts, parsed.verdict.tolist(), parsed.status.tolist(), strict=True
     ):
@@ -103,7 +124,7 @@ def read_recorded(records: Sequence[Row], pairs: Sequence[Pair] | None) -> Answe
         found={place: answer for place, answer in found.items() if place[0] in known},
         model=", ".join(dict.fromkeys(_evaluator(row.file) for row in records)),
         recorded={STORED: winners},
-        notes=tuple(_contradictions(found, winners)),
+        notes=(*passed_over((pair.id for pair in judged), known), *_contradictions(found, winners)),
     )
 
 
@@ -121,11 +142,19 @@ def _winner(row: Row, winner: Any) -> int:
 
 
 def _said(row: Row, completion: Any) -> str:
-    """The text of ``[text, finish_reason]``; a model that said nothing left null."""
+    """The text of ``[text, finish_reason]``; a model that said nothing left null, and a rating may be a number."""
     text = completion[0] if isinstance(completion, list) and completion else completion
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return repr(text)
     if text is not None and not isinstance(text, str):
-        refuse(row, "completion must begin with text")
+        refuse(row, "a completion or score must begin with text")
     return text or ""
+
+
+def _sentence(text: str) -> str:
+    """An answer that names an output and says nothing else, as the sentence that the reader of verdicts knows."""
+    bare = _BARE.fullmatch(text) if len(text) <= _BARE_LENGTH else None
+    return f"Output ({bare[1].lower()}) is better." if bare else text
 
 
 def _rated(row: Row, pair: Pair, swapped: bool, last: Mapping[str, Any]) -> Critique:

@@ -10,8 +10,7 @@ reasons were found, so the two rank models alike at best, and their values are n
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,14 +19,11 @@ import numpy as np
 from rationale_rm import metrics
 from rationale_rm._core import NO_VERDICT, RationaleError
 from rationale_rm.critique import critique_id
-from rationale_rm.documents import SampleView
 from rationale_rm.evals.answers import READABLE, about_orders, shown_swapped
 from rationale_rm.evals.files import item_digest, same_texts
 from rationale_rm.evals.table import ScoredItem
-from rationale_rm.evals.views import NOT_ANSWERED, sample_view
-from rationale_rm.judge.answers import match_results
 from rationale_rm.metrics.rows import UNKNOWN
-from rationale_rm.types import Critique, MatchResult, Pair
+from rationale_rm.types import Critique, Pair
 
 NAME: Final = "rationale"
 WHERE: Final = (
@@ -111,8 +107,8 @@ def score(answers: Judged, *, below: float = BELOW) -> list[ScoredItem]:
             below,
             None if not_due is None else not_due[row],
         )
-        known = rows.answer_status[row] != UNKNOWN
-        values["/malformed"] = float(rows.answer_status[row] != "ok") if known else None
+        status = rows.answer_status[row]
+        values["/malformed"] = None if status == UNKNOWN else float(status != "ok")
         if label and rows.answer_status[row] == "ok":
             values[READABLE] = values["/oa"]
         items.append(_item(record, record.id, values))
@@ -144,12 +140,12 @@ def _values(
     ``joint`` is missing wherever a judge was due and gave no scores, under a wrong verdict too: were these 0, the
     answers that a failing judge leaves would be wrong more often than all are. `not_due` None: no judge, no joint.
     """
-    values: dict[str, float | None] = {f"/{name}": _known(value) for name, value in rationale.items()}
+    values: dict[str, float | None] = {f"/{name}": known(value) for name, value in rationale.items()}
     if outcome is None:
         return values
-    values["/oa"] = _known(outcome)
+    values["/oa"] = known(outcome)
     if not_due is not None:
-        values["/joint"] = 0.0 if outcome == 0 and not_due else _known(outcome * rationale["rc"])
+        values["/joint"] = 0.0 if outcome == 0 and not_due else known(outcome * rationale["rc"])
     if outcome == 1:
         rc = rationale["rc"]
         values["/spurious"] = None if np.isnan(rc) else float(rc == 0)
@@ -157,7 +153,8 @@ def _values(
     return values
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """The value, None for NaN."""
     return None if np.isnan(value) else float(value)
 
 
@@ -165,7 +162,8 @@ def _item(pair: Pair, name: str, values: Mapping[str, float | None]) -> ScoredIt
     return ScoredItem(id=name, cluster=pair.source_id, slices=(pair.domain,), values=values, digest=item_digest(pair))
 
 
-def _critiques(answers: Judged) -> list[Critique]:
+def critiques_of(answers: Judged) -> list[Critique]:
+    """The answers as they were read, in the order of the records."""
     settings = answers.settings
     return metrics.critiques(answers.records, answers.model, format=settings.format, policy=settings.policy)
 
@@ -174,7 +172,7 @@ def _orders(answers: Judged) -> list[ScoredItem]:
     if len(answers.orders) < 2:
         return []
     found: dict[tuple[str, bool], Critique] = {}
-    for record, answer in zip(answers.records, _critiques(answers), strict=True):
+    for record, answer in zip(answers.records, critiques_of(answers), strict=True):
         found.setdefault((record.source_id, answer.swapped), answer)
     return [
         _item(
@@ -187,72 +185,3 @@ def _orders(answers: Judged) -> list[ScoredItem]:
         )
         for pair in answers.pairs
     ]
-
-
-def views(answers: Judged) -> Iterator[SampleView]:
-    """Every answer with its scores and matches."""
-    critiques = _critiques(answers)
-    by_id = {pair.id: pair for pair in answers.records}
-    rows = metrics.score_rows(answers.records, answers.model, answers.settings)
-    judges = [record.models[answers.model].judge for record in answers.records]
-    cuts = [None if judge is None else judge.top_k for judge in judges]
-    seen = [
-        answer if cut is None or answer.reasons is None else replace(answer, reasons=answer.reasons[:cut])
-        for answer, cut in zip(critiques, cuts, strict=True)
-    ]
-    requests = metrics.match_requests(by_id, seen)
-    results = metrics.read_judge(requests, by_id)
-    for row, (record, answer, result) in enumerate(zip(answers.records, critiques, results, strict=True)):
-        source = replace(record, id=record.source_id, pair_id=None)
-        rc, ap = (_known(float(rows.matched.columns[name][row])) for name in ("rc", "ap"))
-        yield replace(
-            sample_view(source, answer, model=answers.model, swapped=answer.swapped),
-            id=record.id,
-            scores=tuple(entry for entry in result.entries if entry[1] >= 0) if result.answered else (),
-            matches=_matches(result, len(record.references), len(seen[row].reasons or ()), answers.settings.top_k),
-            judge_status=None if judges[row] is None else rows.matched.status[row],
-            rc=rc,
-            ap=ap,
-        )
-    for pair, swapped in answers.missing():
-        name = critique_id(pair.id, swapped, 0)
-        view = sample_view(pair, None, model=answers.model, swapped=swapped)
-        yield replace(view, id=name, error=answers.errors.get(name))
-
-
-def _matches(
-    result: MatchResult, n_references: int, n_reasons: int, top_k: int | None
-) -> tuple[tuple[int, int, float], ...]:
-    """The pairs of the one-to-one matching (Eq. 1)."""
-    if not result.answered:
-        return ()
-    batch = match_results([result], [n_references], [n_reasons], top_k=top_k)
-    return tuple(zip(batch.reference.tolist(), batch.reason.tolist(), batch.score.tolist(), strict=True))
-
-
-def statuses(answers: Judged) -> dict[str, int]:
-    """How answers were read → answers."""
-    counts = Counter(UNKNOWN if answer.status is None else answer.status.name.lower() for answer in _critiques(answers))
-    if missing := len(answers.missing()):
-        counts[NOT_ANSWERED] = missing
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def notes(answers: Judged) -> list[str]:
-    """What a reader of the figures must know."""
-    said = []
-    if all(pair.label is None for pair in answers.pairs):
-        said.append(metrics.NO_LABELS.rstrip("."))
-    judges = [record.models[answers.model].judge for record in answers.records]
-    if not any(judges):
-        said.append("no judge was asked, so there are no rationale scores: add --judge, or records that match wrote")
-    said += sorted({judge.stand_in.rstrip(".") for judge in judges if judge is not None and judge.stand_in})
-    if answers.orders != (False, True):
-        said.append("answers in one order only: order consistency and position bias are not there")
-    return said
-
-
-def judge_names(answers: Judged) -> list[str]:
-    """The judges whose scores are used; ``unnamed`` where the data do not say."""
-    judges = [record.models[answers.model].judge for record in answers.records]
-    return sorted({judge.judge or "unnamed" for judge in judges if judge is not None})

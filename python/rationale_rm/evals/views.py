@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rationale_rm.documents import SampleView
 from rationale_rm.evals.answers import Answers, answered, right
-from rationale_rm.types import VERDICT_TEXTS, Critique, Pair
+from rationale_rm.types import Critique, Pair
 
 NOT_ANSWERED = "not_answered"
 
@@ -22,24 +22,14 @@ def sample_views(answers: Answers) -> Iterator[SampleView]:
 def sample_view(pair: Pair, answer: Critique | None, *, model: str, swapped: bool) -> SampleView:
     """One answer with its pair."""
     is_right = right(pair, answer)
-    return SampleView(
+    return SampleView.of(
+        pair,
+        answer,
         id=f"{pair.id}#swapped" if swapped else pair.id,
-        pair_id=pair.id,
         model=model,
-        domain=pair.domain,
-        context=pair.context,
-        response1=pair.response1,
-        response2=pair.response2,
-        label=None if pair.label is None else VERDICT_TEXTS[pair.label],
-        verdict=None if answer is None or answer.verdict is None else VERDICT_TEXTS[answer.verdict],
         right=None if is_right is None else is_right == 1.0,
         status=status_of(answer),
-        error=None if answer is None else answer.error,
         swapped=swapped,
-        sample=0 if answer is None else answer.sample,
-        text=None if answer is None else answer.text,
-        references=pair.references,
-        reasons=() if answer is None else answer.reasons or (),
     )
 
 

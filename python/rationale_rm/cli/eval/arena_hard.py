@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from rationale_rm.cli import options, output, render
-from rationale_rm.cli.eval import choices, leaderboard, pairs, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS
+from rationale_rm.cli.eval import arena_folders, choices, folder, leaderboard, running
+from rationale_rm.critique import CritiqueSettings
 from rationale_rm.data import expand
-from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE
 from rationale_rm.evals import manifest, read_ours, read_records
 from rationale_rm.evals.arena_hard import asking, result, views
 from rationale_rm.evals.arena_hard.battles import STRONG
@@ -26,7 +23,6 @@ from rationale_rm.evals.arena_hard.scoring import score_games
 from rationale_rm.evals.arena_hard.style import Control
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
-from rationale_rm.evals.table import ITEMS_FILE
 from rationale_rm.types import Pair
 
 EPILOG: Final = """\
@@ -54,11 +50,10 @@ _CONTROL: Final[Mapping[StyleControl, tuple[Control, ...]]] = {
     "markdown": ("markdown",),
     "none": (),
 }
-_RESERVED: Final = (RESULT_FILE, SAMPLES_FILE, ITEMS_FILE, ANSWERS_FILE)
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+-]")
 
 
 @options.asks
+@choices.asks_genrm
 def arena_hard(
     out: choices.RunFolder,
     model: Annotated[
@@ -87,7 +82,9 @@ def arena_hard(
     ] = None,
     candidate: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Model to be judged. May be repeated. Default: all but the baselines."),
+        typer.Option(
+            metavar="NAME", help="Model to be judged. May be repeated. Default: all but the baselines and the judge."
+        ),
     ] = None,
     category: Annotated[Category, typer.Option(help="Category to judge.")] = "both",
     baseline: Annotated[
@@ -108,15 +105,9 @@ def arena_hard(
     name: Annotated[
         str | None, typer.Option(help="What to call the judge; with judgments of several judges, which one.")
     ] = None,
-    n_reasons: choices.NReasons = N_REASONS,
-    temperature: choices.Temperature = 0.0,
-    top_p: choices.TopP = 1.0,
-    max_tokens: choices.MaxTokens = MAX_TOKENS,
-    constrain: choices.Constrain = False,
-    prompt: choices.Prompt = "full",
     n_resamples: Annotated[int, typer.Option(min=1, max=20_000, help="Resamples of the bootstrap.")] = N_RESAMPLES,
-    seed: options.Seed = 0,
     *,
+    settings: CritiqueSettings,
     how: options.Asking,
 ) -> None:
     """Judge models' answers beside a baseline's: Arena-Hard v2.
@@ -125,16 +116,7 @@ def arena_hard(
     Hard prompts and creative writing are leaderboards of their own, against baselines of their own. One judged model:
     its result.json, samples.jsonl and items.jsonl stand in RUN; several: in RUN/NAME of each.
     """
-    spec = running.look_at(model, recorded, data, out, how)
-    settings = running.settings_of(
-        n_reasons=n_reasons or None,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        constrain=constrain,
-        style=prompt,
-        seed=seed,
-    )
+    spec = running.look_at(model, recorded, data, out, how, benchmark=result.NAME)
     given = _baselines(baseline or [])
     progress = output.Progress(how.quiet)
     try:
@@ -148,16 +130,20 @@ def arena_hard(
             limit=how.limit,
         )
         if spec is not None:
-            judge, asked = running.called(spec, name), _asked(contest)
-            _refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
-            if not running.ask(result.NAME, out, asked, spec, judge, settings, how):
+            judge = running.called(spec, name)
+            contest = contest.leaving_out(judge)
+            asked = _asked(contest)
+            arena_folders.refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
+            if not running.ask(result.NAME, out, asked, [*questions, *texts], spec, judge, settings, how):
                 return
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
         else:
             contest, games, judge = _recorded(contest, judgments, given, name)
         progress.update(f"scoring {len(games):,} games")
-        boards = score_games(contest, games, control=_CONTROL[style], strong=strong, n_resamples=n_resamples, seed=seed)
-    except pairs.FAULTS as error:
+        boards = score_games(
+            contest, games, control=_CONTROL[style], strong=strong, n_resamples=n_resamples, seed=settings.seed
+        )
+    except running.FAULTS as error:
         progress.done()
         running.refuse(error)
     progress.done()
@@ -166,17 +152,19 @@ def arena_hard(
         "recorded": None if spec is not None else judgments,
         "sampling": None if spec is None else settings.to_dict(),
         "n_resamples": n_resamples,
-        "seed": seed,
+        "seed": settings.seed,
         "judge": judge,
         "strong": strong,
         "style_control": style,
+        "categories": [f"{one}={contest.baselines[one]}" for one in contest.categories],
+        "left_out": list(contest.left_out),
     }
     outcomes = {
         one: _outcome(one, boards, contest, games, about)
         for one in sorted({one for board in boards for one in board.battles.models})
     }
-    _refuse_others(out, outcomes)
-    _write(out, outcomes, how, live=spec is not None)
+    arena_folders.refuse_others(out, outcomes)
+    arena_folders.write(out, outcomes, how, live=spec is not None)
     if not how.quiet and how.summary != "-":
         results = {one: outcome.result for one, outcome in outcomes.items()}
         output.emit(render.to_text(leaderboard.leaderboards(boards, results, judge)))
@@ -201,7 +189,7 @@ def _asked(contest: Contest) -> list[Pair]:
         output.fail("give --answers, those of the candidates and of the baselines: see the end of --help", output.USAGE)
     asked = asking.pairs(contest)
     if not asked:
-        output.fail("nothing to judge: no answers but those of the baselines")
+        output.fail("nothing to judge: no answers but those of the baselines and of the judge (--candidate NAME)")
     return asked
 
 
@@ -219,12 +207,13 @@ def _recorded(
             output.USAGE,
         )
     answers = read_ours(files, model=judge, pairs=_asked(contest))
-    return contest, asking.games(answers), answers.model
+    games = [game for game in asking.games(answers) if contest.wants(game)]
+    return contest.leaving_out(answers.model), games, answers.model
 
 
 def _outcome(
     model: str, boards: Sequence[Board], contest: Contest, games: Sequence[Game], about: Mapping[str, Any]
-) -> running.Outcome:
+) -> folder.Outcome:
     """All that is written of one judged model."""
     items = [
         item
@@ -233,7 +222,7 @@ def _outcome(
         for item in views.items(board.battles, model, contest.questions, contest.answers)
     ]
     n_resamples, seed = about["n_resamples"], about["seed"]
-    return running.Outcome(
+    return folder.Outcome(
         result=result.make_result(
             model,
             boards,
@@ -244,46 +233,4 @@ def _outcome(
         ),
         items=items,
         samples=views.samples(games, model, contest.questions, contest.answers),
-        strata={},
-        headline=result.HEADLINE,
-        n_resamples=n_resamples,
-        seed=seed,
     )
-
-
-def _folders(run: str, models: Iterable[str]) -> dict[str, str]:
-    """Model → the folder of its files: of one model the run's own, of several one of each."""
-    names: dict[str, str] = {}
-    for model in sorted(models):
-        name = _UNSAFE.sub("_", model).lstrip(".") or "_"
-        while name in names.values() or name in _RESERVED:
-            name += "_"
-        names[model] = name
-    return {model: run if len(names) == 1 else os.path.join(run, name) for model, name in names.items()}
-
-
-def _refuse_others(run: str, models: Iterable[str]) -> None:
-    """Leaves the program where the run's folder holds results that those of `models` would not replace: boards of
-    different models would stand side by side as one run.
-    """
-    ours = {os.path.join(folder, RESULT_FILE) for folder in _folders(run, models).values()}
-    inside = sorted(os.listdir(run)) if os.path.isdir(run) else []
-    for file in (os.path.join(run, RESULT_FILE), *(os.path.join(run, name, RESULT_FILE) for name in inside)):
-        if file not in ours and os.path.isfile(file):
-            output.fail(
-                f"{file} is a result of a run with other models, which would stand beside those of this one: remove it "
-                f"({ANSWERS_FILE} can stay) or choose another folder"
-            )
-
-
-def _write(run: str, outcomes: Mapping[str, running.Outcome], how: options.Asking, *, live: bool) -> None:
-    """The files of every model, and what the run prints of them."""
-    folders = _folders(run, outcomes)
-    silent = replace(how, quiet=True, summary=None)
-    for model, outcome in outcomes.items():
-        running.finish(folders[model], outcome, silent, None, live=live)
-    if how.summary is not None and not live:
-        output.write_json(how.summary, {model: outcome.result.to_dict() for model, outcome in outcomes.items()})
-    if not how.quiet:
-        where = run if len(outcomes) == 1 else os.path.join(run, "MODEL")
-        output.note(f"{where}: {RESULT_FILE}, {SAMPLES_FILE}, {ITEMS_FILE}")

@@ -6,12 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from rationale_rm._core import RationaleError
 from rationale_rm.cli import options
-from rationale_rm.cli.eval import choices, running
-from rationale_rm.evals import read_run
+from rationale_rm.cli.eval import choices, outcome
 from rationale_rm.evals.figures import N_RESAMPLES
-from rationale_rm.evals.known import SHOWN
 
 EPILOG: Final = """\
 Examples:
@@ -35,17 +32,4 @@ def compare(
     seed: options.Seed = 0,
 ) -> None:
     """Compare two runs of one evaluation on the items that both have."""
-    try:
-        name = read_run(a).result.eval
-    except (RationaleError, OSError) as error:
-        running.refuse(error)
-    known = SHOWN.get(name)
-    running.show_comparison(
-        a,
-        b,
-        {} if known is None else known.strata,
-        () if known is None else known.headline,
-        n_resamples,
-        seed,
-        json_path,
-    )
+    outcome.show_comparison(a, b, n_resamples, seed, json_path)

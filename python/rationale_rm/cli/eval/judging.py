@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from rationale_rm._core import RationaleError
 from rationale_rm.cli import asking, options, output
-from rationale_rm.cli.eval import running
+from rationale_rm.cli.eval import folder, running
 from rationale_rm.cli.match import items_to_match, match_all, wanted_matches
 from rationale_rm.data import LabelScale, Loaded, read_pairs
 from rationale_rm.evals import rationale
 from rationale_rm.evals.files import fingerprint
 from rationale_rm.evals.runs import ANSWERS_FILE, MATCHES_FILE
-from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge import MetaJudge
 from rationale_rm.judge.spec import model_of
 from rationale_rm.types import Pair
@@ -31,7 +29,7 @@ def read(files: Sequence[str], label_scale: LabelScale | None, *, whole: bool = 
     """
     try:
         loaded = read_pairs(files, label_scale=label_scale)
-    except (RationaleError, OSError, MissingExtraError) as error:
+    except running.FAULTS as error:
         running.refuse(error)
     if whole and loaded.bad:
         output.fail(f"{loaded.bad[0]}; without some of its pairs the data would be another benchmark")
@@ -66,7 +64,7 @@ def judged(
             "--judge: the recorded answers were judged already; leave it out, or give the answers alone", output.USAGE
         )
     items = items_to_match(loaded, None if called is None else [called], top_k, None)
-    running.make_folder(out)
+    folder.make(out)
     path = os.path.join(out, MATCHES_FILE)
     made_by: dict[str, Any] = {"command": f"eval {rationale.NAME}", "top_k": top_k}
     if sources != [os.path.join(out, ANSWERS_FILE)]:  # the judge's answers in a folder are about one set of answers

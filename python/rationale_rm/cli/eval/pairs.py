@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output
-from rationale_rm.cli.eval import choices, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS
-from rationale_rm.documents import EvalResult
-from rationale_rm.evals import (
-    Answers,
-    Benchmark,
-    estimates,
-    is_ours,
-    manifest,
-    read_ours,
-    read_records,
-    sample_views,
-    statuses,
-)
+from rationale_rm.cli.eval import choices, folder, outcome, running
+from rationale_rm.critique import CritiqueSettings
+from rationale_rm.evals import Answers, Benchmark, is_ours, read_ours, read_records, sample_views, statuses
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
-from rationale_rm.extras import MissingExtraError
+from rationale_rm.evals.table import names_of
 from rationale_rm.types import Pair
-
-FAULTS = (RationaleError, OSError, MissingExtraError)
-"""What reading may raise."""
 
 
 def about(benchmark: Benchmark) -> str:
@@ -58,56 +44,44 @@ def epilog(benchmark: Benchmark) -> str:
 def command(benchmark: Benchmark) -> Callable[..., None]:
     """The subcommand, with its options."""
 
+    @choices.asks_genrm
     def run(
         out: choices.RunFolder,
         model: choices.Model = None,
         recorded: choices.Recorded = None,
         data: choices.Data = None,
         name: choices.Name = None,
-        n_reasons: choices.NReasons = N_REASONS,
-        temperature: choices.Temperature = 0.0,
-        top_p: choices.TopP = 1.0,
-        max_tokens: choices.MaxTokens = MAX_TOKENS,
-        constrain: choices.Constrain = False,
-        prompt: choices.Prompt = "full",
         n_resamples: choices.Resamples = N_RESAMPLES,
         against: choices.Against = None,
-        seed: options.Seed = 0,
         *,
+        settings: CritiqueSettings,
         how: options.Asking,
     ) -> None:
         spec = running.look_at(model, recorded, data, out, how, benchmark=benchmark.name, against=against)
-        settings = running.settings_of(
-            n_reasons=n_reasons or None,
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            constrain=constrain,
-            style=prompt,
-            seed=seed,
-        )
         files = running.local(data)
+        theirs = None if spec is not None else running.local(recorded)
+        folder.refuse_another(out, folder.identity(benchmark.name, data=files, recorded=theirs))
         pairs = _read_items(benchmark, files, how.limit)
         if spec is None:
-            answers = _read_recorded(benchmark, recorded or [], pairs, name)
+            answers = _read_recorded(benchmark, theirs or [], pairs, name)
         else:
             if pairs is None:
                 output.fail(f"{benchmark.name} needs its data: {benchmark.where}", output.USAGE)
             own = running.called(spec, name)
-            if not running.ask(benchmark.name, out, pairs, spec, own, settings, how):
+            if not running.ask(benchmark.name, out, pairs, files, spec, own, settings, how):
                 return
             answers = read_ours([os.path.join(out, ANSWERS_FILE)], model=own, pairs=pairs)
-        outcome = evaluate(
+        found = evaluate(
             benchmark,
             answers,
-            files=files,
-            recorded=None if spec is not None else running.local(recorded),
-            sampling=running.sampling(spec, settings),
             name=name,
             n_resamples=n_resamples,
-            seed=seed,
+            seed=settings.seed,
+            data=files,
+            recorded=theirs,
+            sampling=running.sampling(spec, settings),
         )
-        running.finish(out, outcome, how, against, live=spec is not None)
+        outcome.finish(out, found, how, against, live=spec is not None)
 
     run.__name__ = benchmark.name
     return options.asks(run)
@@ -117,50 +91,32 @@ def evaluate(
     benchmark: Benchmark,
     answers: Answers,
     *,
-    files: Sequence[str],
-    recorded: Sequence[str] | None,
-    sampling: Mapping[str, Any] | None,
     name: str | None,
     n_resamples: int,
     seed: int,
-    **more: Any,
-) -> running.Outcome:
-    """Answers into all that a run is made of."""
+    recorded: Sequence[str] | None,
+    **about: Any,
+) -> folder.Outcome:
+    """Answers into all that a run is made of; `about` goes into the manifest."""
     try:
         items = benchmark.score(answers)
     except RationaleError as error:
         running.refuse(error)
     if recorded is not None and all(value is None for item in items for value in item.values.values()):
         output.fail("none of the recorded outputs is about an item of the data: they are joined by id")
-    model = name or answers.model
-    found = estimates(items, strata=benchmark.strata, n_resamples=n_resamples, seed=seed)
-    result = EvalResult(
-        eval=benchmark.name,
-        model=model,
-        manifest=manifest(
-            data=files,
-            recorded=recorded,
-            items=items,
-            n_pairs=len(answers.pairs),
-            model=model,
-            sampling=sampling,
-            n_resamples=n_resamples,
-            seed=seed,
-            rules=sorted({one.rule for one in found if one.rule}),
-            **more,
-        ),
-        estimates=found,
+    return outcome.outcome_of(
+        benchmark.name,
+        items,
+        sample_views(answers),
+        model=name or answers.model,
         statuses=statuses(answers),
         notes=answers.notes,
-    )
-    return running.Outcome(
-        result=result,
-        items=items,
-        samples=sample_views(answers),
-        strata=benchmark.strata,
-        headline=benchmark.headline,
         n_resamples=n_resamples,
         seed=seed,
+        recorded=recorded,
+        n_pairs=len(answers.pairs),
+        rules=sorted({rule for rule, _, _ in (name.partition("/") for name in names_of(items)) if rule}),
+        **about,
     )
 
 
@@ -169,14 +125,13 @@ def _read_items(benchmark: Benchmark, files: Sequence[str], limit: int | None) -
         return None
     try:
         return benchmark.items(read_records(files)[:limit])
-    except FAULTS as error:
+    except running.FAULTS as error:
         running.refuse(error)
 
 
 def _read_recorded(
-    benchmark: Benchmark, recorded: Sequence[str], pairs: Sequence[Pair] | None, name: str | None
+    benchmark: Benchmark, files: Sequence[str], pairs: Sequence[Pair] | None, name: str | None
 ) -> Answers:
-    files = running.local(recorded)
     try:
         records = read_records(files)
         theirs = [benchmark.is_recorded(row.value) for row in records]
@@ -194,5 +149,5 @@ def _read_recorded(
                 "answers as critique, match or an earlier run of eval write them"
             )
         return read_ours(files, model=name, pairs=pairs)
-    except FAULTS as error:
+    except running.FAULTS as error:
         running.refuse(error)

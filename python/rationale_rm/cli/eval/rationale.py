@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output
-from rationale_rm.cli.eval import choices, judging, running
-from rationale_rm.critique import MAX_TOKENS, N_REASONS
-from rationale_rm.data import BadLine, LabelScale
-from rationale_rm.documents import EvalResult
-from rationale_rm.evals import estimates, manifest, rationale
+from rationale_rm.cli.eval import choices, folder, judging, outcome, running
+from rationale_rm.critique import CritiqueSettings
+from rationale_rm.data import LabelScale
+from rationale_rm.evals import rationale, rationale_samples
 from rationale_rm.evals.answers import ORDERS, left_out
 from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
@@ -43,6 +42,7 @@ _WORLD: Final = re.compile(r"world:([a-z]{1,16}):([1-9][0-9]{0,5})(?::([0-9]{1,9
 
 
 @options.asks
+@choices.asks_genrm
 def rationale_command(
     out: choices.RunFolder,
     model: choices.Model = None,
@@ -56,7 +56,6 @@ def rationale_command(
         ),
     ] = None,
     name: choices.Name = None,
-    n_reasons: choices.NReasons = N_REASONS,
     top_k: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="Lists are cut to this length before judging; 0 keeps all.")
     ] = 5,
@@ -66,18 +65,13 @@ def rationale_command(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="A reason is a hit of AP when its matched score is above this.")
     ] = 0.0,
-    temperature: choices.Temperature = 0.0,
-    top_p: choices.TopP = 1.0,
-    max_tokens: choices.MaxTokens = MAX_TOKENS,
-    constrain: choices.Constrain = False,
-    prompt: choices.Prompt = "full",
     label_scale: Annotated[
         LabelScale | None, typer.Option(help="What a number in a label means; see score --help.")
     ] = None,
     n_resamples: choices.Resamples = N_RESAMPLES,
     against: choices.Against = None,
-    seed: options.Seed = 0,
     *,
+    settings: CritiqueSettings,
     how: options.Asking,
 ) -> None:
     """Evaluate Rationale Consistency on pairs with human reasons.
@@ -90,94 +84,47 @@ def rationale_command(
     hub:Qwen/RationaleRM/data/helpsteer3_test_1000.jsonl; or N pairs of the synthetic world as world:SPLIT:N[:SEED].
     """
     spec = running.look_at(model, recorded, data, out, how, benchmark=rationale.NAME, against=against)
-    settings = running.settings_of(
-        n_reasons=n_reasons or None,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        constrain=constrain,
-        style=prompt,
-        seed=seed,
-    )
     pairs, files = _data(data, label_scale, how.limit)
-    sources: list[str] = []
+    worlds = [path for path in data or () if _WORLD.fullmatch(path)]
+    theirs = None if spec is not None else running.local(recorded)
+    scoring = Settings(top_k=top_k or None, threshold=threshold, seed=settings.seed, n_resamples=n_resamples)
+    kept = {"world": worlds, "top_k": scoring.top_k, "threshold": threshold, "spurious_below": below}
+    folder.refuse_another(out, folder.identity(rationale.NAME, data=files, recorded=theirs, **kept))
     called = name
     if spec is not None:
         if pairs is None:
             output.fail(f"rationale needs its data: {rationale.WHERE}", output.USAGE)
         called = running.called(spec, name)
-        if not running.ask(rationale.NAME, out, pairs, spec, called, settings, how):
+        if not running.ask(rationale.NAME, out, pairs, [*files, *worlds], spec, called, settings, how):
             return
-        sources = [os.path.join(out, ANSWERS_FILE)]
-    else:
-        sources = running.local(recorded)
+    sources = [os.path.join(out, ANSWERS_FILE)] if theirs is None else theirs
     loaded = judging.read(sources, label_scale)
     if judge is not None:
-        loaded = judging.judged(loaded, pairs, called, judge, out, top_k or None, seed, how, sources, label_scale)
-    scoring = Settings(top_k=top_k or None, threshold=threshold, seed=seed, n_resamples=n_resamples)
+        loaded = judging.judged(
+            loaded, pairs, called, judge, out, scoring.top_k, settings.seed, how, sources, label_scale
+        )
     try:
         answers = rationale.judged(loaded.pairs, called, scoring, pairs, None if spec is None else ORDERS)
     except RationaleError as error:
         running.refuse(error)
-    outcome = _outcome(
-        answers,
-        below=below,
-        files=files,
-        data=data,
-        recorded=None if spec is not None else running.local(recorded),
+    found = outcome.outcome_of(
+        rationale.NAME,
+        rationale.score(answers, below=below),
+        rationale_samples.views(answers),
+        model=name or answers.model,
+        statuses=rationale_samples.statuses(answers),
+        notes=(*left_out(loaded.bad), *rationale_samples.notes(answers)),
+        n_resamples=n_resamples,
+        seed=settings.seed,
+        data=files,
+        recorded=theirs,
         sampling=running.sampling(spec, settings),
-        name=name,
-        bad=loaded.bad,
+        n_pairs=len(answers.pairs),
+        judges=rationale_samples.judge_names(answers),
+        n_lines_left_out=len(loaded.bad),
+        **kept,
     )
-    running.finish(out, outcome, how, against, live=spec is not None)
-
-
-def _outcome(
-    answers: rationale.Judged,
-    *,
-    below: float,
-    files: Sequence[str],
-    data: Sequence[str] | None,
-    recorded: Sequence[str] | None,
-    sampling: Mapping[str, Any] | None,
-    name: str | None,
-    bad: Sequence[BadLine],
-) -> running.Outcome:
-    items = rationale.score(answers, below=below)
-    scoring = answers.settings
-    model = name or answers.model
-    result = EvalResult(
-        eval=rationale.NAME,
-        model=model,
-        manifest=manifest(
-            data=files,
-            recorded=recorded,
-            items=items,
-            n_pairs=len(answers.pairs),
-            model=model,
-            sampling=sampling,
-            n_resamples=scoring.n_resamples,
-            seed=scoring.seed,
-            world=[path for path in data or () if _WORLD.fullmatch(path)],
-            judges=rationale.judge_names(answers),
-            top_k=scoring.top_k,
-            threshold=scoring.threshold,
-            spurious_below=below,
-            n_lines_left_out=len(bad),
-        ),
-        estimates=estimates(items, n_resamples=scoring.n_resamples, seed=scoring.seed),
-        statuses=rationale.statuses(answers),
-        notes=(*left_out(bad), *rationale.notes(answers)),
-    )
-    return running.Outcome(
-        result=result,
-        items=items,
-        samples=rationale.views(answers),
-        strata={},
-        headline=rationale.HEADLINE,
-        n_resamples=scoring.n_resamples,
-        seed=scoring.seed,
-    )
+    outcome.finish(out, found, how, against, live=spec is not None)
 
 
 def _data(

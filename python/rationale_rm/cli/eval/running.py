@@ -1,42 +1,28 @@
-"""What every ``eval`` does: look at the options, ask a GenRM in both orders, write a run's folder and show it."""
+"""What every ``eval`` does before it scores: look at the options, fetch the files, ask a GenRM in both orders."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 from rationale_rm._core import RationaleError
-from rationale_rm.cli import asking, options, output, render
+from rationale_rm.cli import asking, options, output
 from rationale_rm.cli.critique import critique_questions, wanted_critiques
-from rationale_rm.cli.eval import tables
+from rationale_rm.cli.eval import folder
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.critique import critique as run_critique
 from rationale_rm.data import hub
 from rationale_rm.data.write import critique_record
-from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, EvalResult, SampleView
-from rationale_rm.evals import EvalRun, ScoredItem, read_run
-from rationale_rm.evals.compare import compare
-from rationale_rm.evals.runs import ANSWERS_FILE, read_result
-from rationale_rm.evals.table import ITEMS_FILE, item_line
+from rationale_rm.evals import EvalRun, read_run
+from rationale_rm.evals.files import fingerprint
+from rationale_rm.evals.runs import ANSWERS_FILE
 from rationale_rm.extras import MissingExtraError
 from rationale_rm.judge.spec import Spec, model_of
-from rationale_rm.types import Critique, Pair, Record
+from rationale_rm.types import Critique, Pair
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a run came to, to be written."""
-
-    result: EvalResult
-    items: Sequence[ScoredItem]
-    samples: Iterable[SampleView]
-    strata: Mapping[str, tuple[str, ...]]
-    headline: Sequence[str]
-    n_resamples: int
-    seed: int
+FAULTS: Final = (RationaleError, OSError, MissingExtraError)
+"""What reading may raise."""
 
 
 def look_at(
@@ -66,29 +52,28 @@ def look_at(
         output.fail(
             f"{run} holds the answers of a live run: choose another folder for the recorded outputs", output.USAGE
         )
-    if benchmark is not None and (old := _old_result(run)) is not None:
-        kind = "recorded" if recorded else "live"
-        _same_run(run, old, {"eval": benchmark, "answers": kind})
+    if benchmark is not None:
+        folder.refuse_another(run, {"eval": benchmark, "answers": "recorded" if recorded else "live"})
     if against is not None:
-        other = _read(against).result.eval
+        other = read(against).result.eval
         if other != benchmark:
             output.fail(f"--against {against}: a run of {other}, not of {benchmark}", output.USAGE)
     return None if model is None else asking.read_spec(model)
-
-
-def settings_of(**values: Any) -> CritiqueSettings:
-    """How the GenRM is asked, always in both orders; leaves the program for numbers out of range."""
-    try:
-        return CritiqueSettings(order="both", **values)
-    except ValueError as error:
-        output.fail(str(error), output.USAGE)
 
 
 def local(paths: Sequence[str] | None) -> list[str]:
     """The paths as local files, fetched from the hub where they name a file there; leaves the program without."""
     try:
         return hub.local_files(paths or ())
-    except (OSError, RationaleError, MissingExtraError) as error:
+    except FAULTS as error:
+        refuse(error)
+
+
+def read(run: str) -> EvalRun:
+    """A finished run; leaves the program where there is none."""
+    try:
+        return read_run(run)
+    except (RationaleError, OSError) as error:
         refuse(error)
 
 
@@ -114,18 +99,11 @@ def sampling(spec: Spec | None, settings: CritiqueSettings) -> dict[str, Any] | 
     return None if spec is None else {"asked": f"{spec.kind}:{model_of(spec)}", **settings.to_dict()}
 
 
-def make_folder(run: str) -> None:
-    """Makes the folder of a run; leaves the program where it cannot be."""
-    try:
-        os.makedirs(run, exist_ok=True)
-    except OSError as error:
-        output.fail(f"cannot make the folder {run}: {error.strerror or error}")
-
-
 def ask(
     benchmark: str,
     run: str,
     pairs: Sequence[Pair],
+    data: Sequence[str],
     spec: Spec,
     name: str,
     settings: CritiqueSettings,
@@ -133,12 +111,16 @@ def ask(
 ) -> bool:
     """Asks the model about every pair in both orders, going on from what the run's folder holds; False for a dry run,
     which only prints the plan.
+
+    `data` are the files that the pairs stand in, or what else names them: the answers in a folder are about these.
     """
     out = os.path.join(run, ANSWERS_FILE)
     made_by = {
         "command": f"eval {benchmark}",
         "model": f"{spec.kind}:{model_of(spec)}",
         "name": name,
+        "data": [one["sha256"][:16] for one in fingerprint([path for path in data if os.path.exists(path)])]
+        + [path for path in data if not os.path.exists(path)],
         **settings.to_dict(),
     }
     wanted = wanted_critiques(pairs, settings)
@@ -147,7 +129,7 @@ def ask(
         done = asking.done_before(out, made_by, how, wanted)
         asking.show_plan(critique_questions(caller, pairs, settings, done), caller, how, len(done), [])
         return False
-    make_folder(run)
+    folder.make(run)
     live = asking.Run(out, made_by, how, wanted, caller)
 
     def on_critique(pair: Pair, answer: Critique) -> None:
@@ -156,99 +138,3 @@ def ask(
     work = run_critique(caller, pairs, on_critique, settings, done=live.done.__contains__)
     live.carry_out(work, f"eval {benchmark}", [], 0)
     return True
-
-
-def finish(run: str, outcome: Outcome, how: options.Asking, against: str | None, *, live: bool) -> None:
-    """Writes the run's files, the result last, and shows the figures.
-
-    Leaves the program where the folder holds the result of another evaluation, model or other recorded outputs. An
-    earlier result of the same goes first: a kill leaves no result beside samples that it is not of.
-    """
-    make_folder(run)
-    if (old := _old_result(run)) is not None:
-        _same_run(run, old, _identity(outcome.result))
-        os.remove(os.path.join(run, RESULT_FILE))
-    _write_lines(os.path.join(run, SAMPLES_FILE), map(_line, outcome.samples))
-    _write_lines(os.path.join(run, ITEMS_FILE), map(item_line, outcome.items))
-    document = outcome.result.to_dict()
-    output.write_json(os.path.join(run, RESULT_FILE), document)
-    if how.summary is not None and not live:
-        output.write_json(how.summary, document)
-    if not how.quiet and how.summary != "-":
-        output.emit(render.to_text(tables.eval_result(outcome.result, outcome.headline)))
-        output.note(f"{run}: {RESULT_FILE}, {SAMPLES_FILE}, {ITEMS_FILE}")
-    if against is not None and not how.quiet and how.summary != "-":
-        show_comparison(run, against, outcome.strata, outcome.headline, outcome.n_resamples, outcome.seed, None)
-
-
-def show_comparison(
-    a: str,
-    b: str,
-    strata: Mapping[str, tuple[str, ...]],
-    headline: Sequence[str],
-    n_resamples: int,
-    seed: int,
-    json_path: str | None,
-) -> None:
-    """Compares two runs and prints or writes it; leaves the program where they cannot be compared."""
-    one, two = _read(a), _read(b)
-    try:
-        found = compare(one, two, strata=strata, n_resamples=n_resamples, seed=seed)
-    except RationaleError as error:
-        refuse(error)
-    if json_path is not None:
-        output.write_json(json_path, found.to_dict())
-    if json_path != "-":
-        output.emit(render.to_text(tables.run_comparison(found, headline)))
-
-
-def _read(run: str) -> EvalRun:
-    try:
-        return read_run(run)
-    except (RationaleError, OSError) as error:
-        refuse(error)
-
-
-def _old_result(run: str) -> EvalResult | None:
-    """The result that the folder holds; leaves the program for a file of that name that is none."""
-    file = os.path.join(run, RESULT_FILE)
-    if not os.path.exists(file):
-        return None
-    try:
-        return read_result(file)
-    except (RationaleError, OSError) as error:
-        output.fail(f"{error}; choose another folder for the run")
-
-
-def _identity(result: EvalResult) -> dict[str, Any]:
-    """What may not change within the folder of a run."""
-    recorded = result.manifest.get("recorded")
-    files = None if recorded is None else [file["sha256"] for file in recorded]
-    return {
-        "eval": result.eval,
-        "answers": result.manifest.get("answers"),
-        "model": result.model,
-        "recorded outputs": files,
-    }
-
-
-def _same_run(run: str, old: EvalResult, wanted: Mapping[str, Any]) -> None:
-    """Leaves the program where the folder's result is of another run than the wanted one."""
-    there = _identity(old)
-    for name, value in wanted.items():
-        if there[name] != value:
-            what = "is of other files" if name == "recorded outputs" else f"is {there[name]}, now {value}"
-            output.fail(
-                f"{run} holds a finished run, whose {name} {what}: choose another folder, or remove this one",
-                output.USAGE,
-            )
-
-
-def _line(record: Record) -> bytes:
-    return json.dumps(record.to_dict(), allow_nan=False).encode("ascii") + b"\n"
-
-
-def _write_lines(path: str, lines: Iterable[bytes]) -> None:
-    with output.replacing(path) as stream:
-        for line in lines:
-            stream.write(line)

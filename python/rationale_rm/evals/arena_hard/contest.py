@@ -22,20 +22,28 @@ class Contest:
     """Category → model."""
     categories: Sequence[str] = CATEGORIES
     candidates: Sequence[str] = ()
-    """The models to be judged; empty: all but the baselines."""
+    """The models to be judged; empty: all but the baselines and the judge."""
+
+    left_out: Sequence[str] = ()
+    """A judge that answered too, whose answers are not scored."""
 
     def judged(self) -> list[str]:
         """The models to be judged, of those with answers."""
         if self.candidates:
             return list(dict.fromkeys(self.candidates))
         chosen = {self.baselines[category] for category in self.categories}
-        return sorted(set(self.answers) - chosen)
+        return sorted(set(self.answers) - chosen - set(self.left_out))
+
+    def leaving_out(self, judge: str) -> Contest:
+        """The contest without the judge's own answers, as upstream has it; a candidate that was named stays."""
+        own = not self.candidates and judge in self.judged()
+        return replace(self, left_out=(judge,)) if own else self
 
     def wants(self, game: Game) -> bool:
-        """Whether a recorded game is about what was chosen."""
+        """Whether a game is about what was chosen; `leaving_out` holds here too."""
         return (
             game.category in self.categories
-            and (not self.candidates or game.model in self.candidates)
+            and (game.model in self.candidates if self.candidates else game.model != game.judge)
             and (not self.questions or game.uid in self.questions)
         )
 
@@ -76,19 +84,25 @@ def recorded_games(
     the contest. Upstream's files may hold several judges, whose verdicts are never pooled here: `judge` names one.
     Raises `RationaleError` where nothing is left, or `judge` does not decide.
     """
-    games = [game for game in read_judgments(files, baselines=contest.baselines) if contest.wants(game)]
+    everything = read_judgments(files, baselines=contest.baselines)
+    games = [game for game in everything if contest.wants(game)]
     judges = sorted({game.judge for game in games})
     if not judges:
-        raise RationaleError("none of the judgments is about a chosen category, model and question")
+        raise RationaleError(
+            "none of the judgments is about a chosen category, model and question (a judge's own answers must be "
+            "chosen with --candidate)"
+        )
     if judge is not None and judge not in judges:
         raise RationaleError(f"no judgments of {judge}: there are those of {', '.join(judges)}")
     if judge is None and len(judges) > 1:
         raise RationaleError(f"the judgments are of several judges, {', '.join(judges)}: choose one with --name")
     chosen = judge or judges[0]
     games = [game for game in games if game.judge == chosen]
+    own = not contest.candidates and any(game.judge == game.model == chosen for game in everything)
     baselines = dict(contest.baselines)
     for category in contest.categories:
         met = {game.baseline for game in games if game.category == category}
         if len(met) == 1:
             baselines[category] = met.pop()
-    return replace(contest, baselines={**baselines, **given}), games, chosen
+    left_out = (chosen,) if own else ()
+    return replace(contest, baselines={**baselines, **given}, left_out=left_out), games, chosen

@@ -56,7 +56,14 @@ def make_result(
         manifest={**manifest, "boards": [_described(board) for board in on]},
         estimates=tuple(found),
         statuses=dict(sorted(statuses.items())),
-        notes=(INTERVALS, *(note for board in on for note in _notes(board, manifest.get("judge")))),
+        notes=(
+            INTERVALS,
+            *(
+                f"{judge} judged, and its own answers are left out, as Arena-Hard has it: --candidate puts them in"
+                for judge in manifest.get("left_out", ())
+            ),
+            *(note for board in on for note in _notes(board, manifest.get("judge"))),
+        ),
     )
 
 
