@@ -85,6 +85,9 @@ def judged(
     )
     if not held:
         raise RationaleError(f"no answer of {name} to any of {len(sources)} pairs")
+    if not any(pair.models[name].judge for pair in held):
+        # else an answer that cannot be read would have RC 0, and be all that RC is the mean of
+        settings = replace(settings, judge="none")
     failed = [pair for pair in records if pair.extra.get("error") and not pair.models and pair.source_id in sources]
     errors = {pair.id: str(pair.extra["error"]) for pair in failed}
     if orders is None:

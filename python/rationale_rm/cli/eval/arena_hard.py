@@ -25,7 +25,11 @@ from rationale_rm.evals.figures import N_RESAMPLES
 from rationale_rm.evals.runs import ANSWERS_FILE
 from rationale_rm.types import Pair
 
-EPILOG: Final = """\
+WHERE: Final = (
+    "hub:lmarena-ai/arena-hard-auto/data/arena-hard-v2.0/question.jsonl, and model_answer/MODEL.jsonl and\n"
+    "model_judgment/JUDGE/MODEL.jsonl beside it"
+)
+EPILOG: Final = f"""\
 Examples:
 
 \b
@@ -38,8 +42,7 @@ Examples:
   rationale-rm eval arena_hard runs/mine --category creative_writing --baseline creative_writing=sft …
       against a baseline of your own
 
-The data: hub:lmarena-ai/arena-hard-auto/data/arena-hard-v2.0/question.jsonl, and model_answer/MODEL.jsonl and
-model_judgment/JUDGE/MODEL.jsonl beside it. Stopped in any way, the same command goes on where it was.
+The data: {WHERE}. Stopped in any way, the same command goes on where it was.
 docs/evals-arena-hard.md has the rules.
 """
 Category = Literal["both", "hard_prompt", "creative_writing"]
@@ -116,7 +119,7 @@ def arena_hard(
     Hard prompts and creative writing are leaderboards of their own, against baselines of their own. One judged model:
     its result.json, samples.jsonl and items.jsonl stand in RUN; several: in RUN/NAME of each.
     """
-    spec = running.look_at(model, recorded, data, out, how, benchmark=result.NAME)
+    spec = running.look_at(model, recorded, data, out, how, where=WHERE, benchmark=result.NAME)
     given = _baselines(baseline or [])
     progress = output.Progress(how.quiet)
     try:

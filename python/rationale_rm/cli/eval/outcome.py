@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from rationale_rm._core import RationaleError
 from rationale_rm.cli import options, output, render
@@ -13,6 +13,9 @@ from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, EvalResult, Sample
 from rationale_rm.evals import ScoredItem, compare, estimates, manifest
 from rationale_rm.evals.known import shown
 from rationale_rm.evals.table import ITEMS_FILE
+
+FEW: Final = 20
+"""Prompts under which a percentile interval says too little (docs/statistics.md)."""
 
 
 def outcome_of(
@@ -35,11 +38,17 @@ def outcome_of(
             manifest=manifest(items=items, model=model, n_resamples=n_resamples, seed=seed, **about),
             estimates=estimates(items, strata=shown(benchmark).strata, n_resamples=n_resamples, seed=seed),
             statuses=statuses,
-            notes=tuple(notes),
+            notes=(*notes, *_few(items)),
         ),
         items=items,
         samples=samples,
     )
+
+
+def _few(items: Sequence[ScoredItem]) -> Iterator[str]:
+    n = len({item.cluster for item in items})
+    if n < FEW:
+        yield f"the intervals draw {n} prompts: of fewer than {FEW}, percentile intervals are too narrow"
 
 
 def finish(run: str, outcome: Outcome, how: options.Asking, against: str | None, *, live: bool) -> None:

@@ -57,7 +57,9 @@ def command(benchmark: Benchmark) -> Callable[..., None]:
         settings: CritiqueSettings,
         how: options.Asking,
     ) -> None:
-        spec = running.look_at(model, recorded, data, out, how, benchmark=benchmark.name, against=against)
+        spec = running.look_at(
+            model, recorded, data, out, how, where=benchmark.where, benchmark=benchmark.name, against=against
+        )
         files = running.local(data)
         theirs = None if spec is not None else running.local(recorded)
         folder.refuse_another(out, folder.identity(benchmark.name, data=files, recorded=theirs))

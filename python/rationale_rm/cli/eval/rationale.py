@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from rationale_rm._core import RationaleError
-from rationale_rm.cli import options, output
+from rationale_rm.cli import asking, options, output
 from rationale_rm.cli.eval import choices, folder, judging, outcome, running
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.data import LabelScale
@@ -83,9 +83,15 @@ def rationale_command(
     The data: HelpSteer3-Atomic and CW-Atomic's schema, as JSON Lines or Parquet, on the hub as
     hub:Qwen/RationaleRM/data/helpsteer3_test_1000.jsonl; or N pairs of the synthetic world as world:SPLIT:N[:SEED].
     """
-    spec = running.look_at(model, recorded, data, out, how, benchmark=rationale.NAME, against=against)
+    spec = running.look_at(
+        model, recorded, data, out, how, where=rationale.WHERE, benchmark=rationale.NAME, against=against
+    )
+    if judge is not None and judge != judging.ORACLE:
+        asking.read_spec(judge, judge=True)  # before the model is asked and paid for
     pairs, files = _data(data, label_scale, how.limit)
     worlds = [path for path in data or () if _WORLD.fullmatch(path)]
+    if judge == judging.ORACLE and (files or not worlds):
+        output.fail("--judge oracle knows the synthetic world alone: --data world:SPLIT:N[:SEED]", output.USAGE)
     theirs = None if spec is not None else running.local(recorded)
     scoring = Settings(top_k=top_k or None, threshold=threshold, seed=settings.seed, n_resamples=n_resamples)
     kept = {"world": worlds, "top_k": scoring.top_k, "threshold": threshold, "spurious_below": below}

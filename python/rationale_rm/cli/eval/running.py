@@ -12,7 +12,7 @@ from rationale_rm.cli.critique import critique_questions, wanted_critiques
 from rationale_rm.cli.eval import folder
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.critique import critique as run_critique
-from rationale_rm.data import hub
+from rationale_rm.data import STDIN, hub
 from rationale_rm.data.write import critique_record
 from rationale_rm.evals import EvalRun, read_run
 from rationale_rm.evals.files import fingerprint
@@ -32,18 +32,22 @@ def look_at(
     run: str,
     how: options.Asking,
     *,
+    where: str,
     benchmark: str | None = None,
     against: str | None = None,
 ) -> Spec | None:
     """The model to ask, None where recorded outputs are to be scored; leaves the program for what cannot be.
 
     Looks before anything is asked and paid for: at a run of another evaluation or kind in the folder, and at the run
-    to compare with, of which `benchmark` must be the evaluation.
+    to compare with, of which `benchmark` must be the evaluation. `where` says where the benchmark's data are to be had.
     """
     if (model is None) == (not recorded):
         output.fail("give either --model, to ask a GenRM, or --recorded, to score recorded outputs", output.USAGE)
     if os.path.exists(run) and not os.path.isdir(run):
         output.fail(f"cannot write {run}: a run is a folder, and this is a file", output.USAGE)
+    for path in data or ():
+        if not path.startswith((hub.PREFIX, "world:")) and path != STDIN and not os.path.exists(path):
+            output.fail(f"--data {path}: no such file or folder. The data: {where}", output.USAGE)
     if recorded and how.dry_run:
         output.fail("--dry-run plans what --model is to be asked; recorded outputs ask nothing", output.USAGE)
     if recorded and not data and how.limit is not None:

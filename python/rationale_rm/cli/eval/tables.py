@@ -57,7 +57,7 @@ def run_comparison(found: RunComparison, headline: Sequence[str]) -> Iterator[An
     table = empty_table(f"{safe(found.a, 40)} minus {safe(found.b, 40)}, {found.eval}", headings, left=2)
     slices = list(dict.fromkeys(one.slice for one in found.differences))
     named = {(one.slice, f"{one.rule}/{one.metric}"): one for one in found.differences}
-    names = headline or list(dict.fromkeys(name for _, name in named))
+    names = [*headline, BESIDE[0]] if headline else list(dict.fromkeys(name for _, name in named))
     for slice_name, name in product(slices, names):
         one = named.get((slice_name, name))
         if one is None:
