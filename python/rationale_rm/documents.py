@@ -46,6 +46,13 @@ class Estimate(Record):
     def __post_init__(self) -> None:
         check(self, ESTIMATE)
 
+    @classmethod
+    def missing(
+        cls, metric: str, *, unavailable: str, slice: str = OVERALL, rule: str = "", n: int = 0, n_total: int = 0
+    ) -> Estimate:
+        """A figure that there is none of; `unavailable` says why."""
+        return cls(rule=rule, slice=slice, metric=metric, value=None, n=n, n_total=n_total, unavailable=unavailable)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalResult(Record):

@@ -144,7 +144,7 @@ def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     n, n_total = int(scored.sum()), len(both.views)
     if len(models) < MIN_POINTS:
         why = f"models that both scored: {len(models)}; a line fits any two points, so {MIN_POINTS} are needed"
-        none = [figures.none(slice, metric, why, n=n, n_total=n_total) for metric in FIT]
+        none = [Estimate.missing(metric, slice=slice, n=n, n_total=n_total, unavailable=why) for metric in FIT]
         return [*none, _bias(slice, both, how)]
     drawn = resampled_sums(columns[scored], both.clusters[scored], n_resamples=how.n_resamples, seed=how.seed)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -172,7 +172,7 @@ def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     n_total = len(both.views)
     if len(x) < MIN_POINTS:
         why = f"answers that both scored: {len(x)}; a line fits any two points, so {MIN_POINTS} are needed"
-        return [figures.none(slice, metric, why, n=len(x), n_total=n_total) for metric in FIT]
+        return [Estimate.missing(metric, slice=slice, n=len(x), n_total=n_total, unavailable=why) for metric in FIT]
     moments = np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y], axis=1)
     drawn = resampled_sums(moments, clusters, n_resamples=how.n_resamples, seed=how.seed)
     fits = _from_moments(drawn)

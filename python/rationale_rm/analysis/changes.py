@@ -26,7 +26,9 @@ def within(run: TrainRun, split: str, metric: str) -> Estimate:
     curve = run.curves.get((split, metric), {})
     steps = list(curve)
     if len(steps) < 2:
-        return figures.none(slice, name, f"{len(steps)} evaluations of {split} know it: two are needed", n=len(steps))
+        return Estimate.missing(
+            name, slice=slice, n=len(steps), unavailable=f"{len(steps)} evaluations of {split} know it: two are needed"
+        )
     first, last = curve[steps[0]], curve[steps[-1]]
     low, high = mover(last, first)
     known = [value for value in (first.n, last.n) if value is not None]
@@ -60,7 +62,7 @@ def training_change(run: TrainRun, metric: str, how: Sampling) -> Estimate:
     blocks = blocks_of(steps)
     if len(np.unique(blocks)) < MIN_BLOCKS:
         why = f"{len(steps)} steps know it: {MIN_BLOCKS * BLOCK} are needed"
-        return figures.none(slice, name, why, n=len(steps), n_total=len(steps))
+        return Estimate.missing(name, slice=slice, n=len(steps), n_total=len(steps), unavailable=why)
     first, last = quarter(steps, first=True), quarter(steps, first=False)
     columns = np.stack([values * last, last, values * first, first], axis=1).astype(float)
     drawn = resampled_sums(columns, blocks, n_resamples=how.n_resamples, seed=how.seed)

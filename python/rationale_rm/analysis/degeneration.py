@@ -83,11 +83,10 @@ def _with_flag(
         held, fell = by_metric.get(f"{outcome}_change"), by_metric.get(f"{rationale}_change")
         if held is None or fell is None:
             continue
-        flag = Estimate(
-            slice=f"{run.name}/{split}", metric="degenerated", value=None, n=fell.n, n_total=fell.n_total,
-            unavailable=held.unavailable or fell.unavailable,
-        )  # fmt: skip
+        slice = f"{run.name}/{split}"
         if held.value is None or fell.value is None or fell.high is None:
+            why = held.unavailable or fell.unavailable or "no interval"
+            flag = Estimate.missing("degenerated", slice=slice, n=fell.n, n_total=fell.n_total, unavailable=why)
             return [*changes, flag]
         degenerated = held.value >= -tolerance and fell.high < 0
         if degenerated:
@@ -95,7 +94,7 @@ def _with_flag(
                 f"{run.name} degenerates ({split}): {outcome} changed by {held.value:+.3f}, while {rationale} fell by "
                 f"{-fell.value:.3f} (95% interval {-fell.high:.3f} to {-(fell.low or 0.0):.3f})."
             )
-        flag = Estimate(slice=flag.slice, metric=flag.metric, value=float(degenerated), n=fell.n, n_total=fell.n_total)
+        flag = Estimate(slice=slice, metric="degenerated", value=float(degenerated), n=fell.n, n_total=fell.n_total)
         return [*changes, flag]
     return changes
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from rationale_rm.analysis import figures
 from rationale_rm.analysis.changes import BLOCK, mover, quarter
 from rationale_rm.analysis.resample import Floats, Ints
 from rationale_rm.analysis.runs import OF_TRAINING, TRAIN, TrainRun
@@ -96,7 +95,7 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _last(slice: str, metric: str, found: dict[int, _At], n: int) -> Estimate:
     if not found:
-        return figures.none(slice, metric, "no step at which both were evaluated")
+        return Estimate.missing(metric, slice=slice, unavailable="no step at which both were evaluated")
     value, low, high = found[max(found)]
     why = None if low is not None else "no interval: the runs recorded none"
     return Estimate(slice=slice, metric=metric, value=value, low=low, high=high, n=n, n_total=n, unavailable=why)
@@ -114,17 +113,19 @@ def _training(slice: str, metric: str, paired: Sequence[tuple[TrainRun, TrainRun
     columns = [_common(x, y, metric) for x, y in paired]
     if any(len(steps) < MIN_LATE_BLOCKS * BLOCK for steps, _, _ in columns):
         why = f"the runs share too few steps: {MIN_LATE_BLOCKS * BLOCK} are needed in the last quarter"
-        return figures.none(slice, name, why, n=sum(len(steps) for steps, _, _ in columns))
+        return Estimate.missing(name, slice=slice, n=sum(len(steps) for steps, _, _ in columns), unavailable=why)
     n = sum(len(steps) for steps, _, _ in columns)
     if len(paired) > 1:
         values = [float(np.mean(x) / np.mean(y) - 1 if relative else np.mean(x - y)) for _, x, y in columns]
         if not np.all(np.isfinite(values)):
-            return figures.none(slice, name, "a rationale reward of 0 to divide by", n=n, n_total=n)
+            return Estimate.missing(
+                name, slice=slice, n=n, n_total=n, unavailable="a rationale reward of 0 to divide by"
+            )
         mean, below, above = over_seeds(values)
         return Estimate(slice=slice, metric=name, value=mean, low=below, high=above, n=n, n_total=n)
     _, x, y = columns[0]
     if relative and np.sum(y) == 0:
-        return figures.none(slice, name, "a rationale reward of 0 to divide by", n=n, n_total=n)
+        return Estimate.missing(name, slice=slice, n=n, n_total=n, unavailable="a rationale reward of 0 to divide by")
     ratio = float(np.sum(x) / np.sum(y)) if relative else 1.0
     # of a ratio: what a block moves it by, to first order
     moves: Floats = (x - ratio * y) / np.mean(y) if relative else x - y

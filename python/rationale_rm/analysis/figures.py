@@ -43,7 +43,7 @@ def mean(
     known = ~np.isnan(values)
     total = len(values) if n_total is None else n_total
     if not known.any():
-        return none(slice, metric, why_none, n_total=total, rule=rule)
+        return Estimate.missing(metric, slice=slice, rule=rule, n_total=total, unavailable=why_none)
     found = core.bootstrap_ci(values[known], clusters=clusters[known], n_resamples=how.n_resamples, seed=how.seed)
     low, high = finite(found.low), finite(found.high)
     return Estimate(
@@ -75,7 +75,7 @@ def ratio(
     """sum(above) / sum(below) over the rows (n,), with resampled clusters; both are known in every row."""
     total = len(above) if n_total is None else n_total
     if not len(below) or not below.sum() > 0:
-        return none(slice, metric, why_none, n=len(below), n_total=total, rule=rule)
+        return Estimate.missing(metric, slice=slice, rule=rule, n=len(below), n_total=total, unavailable=why_none)
     sums = resampled_sums(np.stack([above, below], axis=1), clusters, n_resamples=how.n_resamples, seed=how.seed)
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = sums[:, 0] / sums[:, 1]
@@ -97,18 +97,13 @@ def drawn_estimate(
 ) -> Estimate:
     """An estimate whose interval is that of `drawn`, its value in each resample of `clusters`."""
     if not math.isfinite(value):
-        return none(slice, metric, why_none, n=n, n_total=n_total, rule=rule)
+        return Estimate.missing(metric, slice=slice, rule=rule, n=n, n_total=n_total, unavailable=why_none)
     one = clusters.size == 0 or bool(np.all(clusters == clusters[0]))
     low, high = (None, None) if one else interval(drawn)
     why = NO_INTERVAL if one else None if low is not None else "no interval: most resamples do not define it"
     return Estimate(
         rule=rule, slice=slice, metric=metric, value=value, low=low, high=high, n=n, n_total=n_total, unavailable=why
     )
-
-
-def none(slice: str, metric: str, why: str, *, n: int = 0, n_total: int = 0, rule: str = "") -> Estimate:
-    """A figure that there is none of."""
-    return Estimate(rule=rule, slice=slice, metric=metric, value=None, n=n, n_total=n_total, unavailable=why)
 
 
 def point(estimate: Estimate, **fields: Any) -> dict[str, Any]:

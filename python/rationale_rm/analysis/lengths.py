@@ -71,7 +71,10 @@ def _differences(model: str, views: Sequence[SampleView], how: Sampling) -> list
     slice = f"{model}/right-wrong"
     if not 0 < right.sum() < len(known):
         why = "right and wrong answers are both needed"
-        return [figures.none(slice, metric, why, n=len(known), n_total=len(views)) for metric in METRICS]
+        return [
+            Estimate.missing(metric, slice=slice, n=len(known), n_total=len(views), unavailable=why)
+            for metric in METRICS
+        ]
     clusters = clusters_of(known)
     count, words, characters = _columns(known)
     one = np.ones(len(known))
@@ -99,7 +102,9 @@ def _with_rc(model: str, views: Sequence[SampleView], missing: int, how: Samplin
 
 def _spearman(slice: str, metric: str, x: Floats, y: Floats, clusters: Ints, n_total: int, how: Sampling) -> Estimate:
     if len(x) < 2:
-        return figures.none(slice, metric, "fewer than two answers have an RC", n=len(x), n_total=n_total)
+        return Estimate.missing(
+            metric, slice=slice, n=len(x), n_total=n_total, unavailable="fewer than two answers have an RC"
+        )
     value = core.spearman(x, y)
     drawn: Floats = np.full(1, np.nan)
     if np.isfinite(value):

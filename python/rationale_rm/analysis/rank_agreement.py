@@ -65,11 +65,11 @@ def _estimates(x: Floats, y: Floats, n_total: int, how: Sampling) -> list[Estima
             f"models that both benchmarks score: {n}; at least {MIN_MODELS} are needed, for of fewer, two equal "
             "orders come about by chance in more than 5% of all cases"
         )
-        return [figures.none("overall", name, why, n=n, n_total=n_total) for name in ("spearman", "p_value")]
+        return [Estimate.missing(name, n=n, n_total=n_total, unavailable=why) for name in ("spearman", "p_value")]
     value = core.spearman(x, y)
     if not np.isfinite(value):
         why = "one of the benchmarks gives all models the same score"
-        return [figures.none("overall", name, why, n=n, n_total=n_total) for name in ("spearman", "p_value")]
+        return [Estimate.missing(name, n=n, n_total=n_total, unavailable=why) for name in ("spearman", "p_value")]
     drawn = [core.spearman(x[rows], y[rows]) for block in draws(n, how.n_resamples, how.seed) for rows in block]
     each = np.arange(n)
     return [

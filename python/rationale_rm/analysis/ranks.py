@@ -53,7 +53,7 @@ def ranks(answers: Answers, how: Sampling | None = None, *, top_k: int | None = 
                 if usable
                 else "no answer has an RC with its matches: a judge has to score the reasons first (`match`)"
             )
-            estimates.append(figures.none(f"{model}/1", METRICS[0], why, n_total=total))
+            estimates.append(Estimate.missing(METRICS[0], slice=f"{model}/1", n_total=total, unavailable=why))
             continue
         for rank, found in _by_rank(model, usable, total, how, top_k):
             estimates += found

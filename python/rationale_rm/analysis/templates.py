@@ -62,7 +62,7 @@ def templates(
         reasons = _reasons(answers.of(model))
         if not reasons.texts:
             why = "no answer holds a reason"
-            estimates += [figures.none(f"{model}", f"{kind}_share", why) for kind in KINDS]
+            estimates += [Estimate.missing(f"{kind}_share", slice=model, unavailable=why) for kind in KINDS]
             continue
         masked = [mask(text) for text in reasons.texts]
         groups = {
