@@ -117,7 +117,7 @@ def test_blocks_of_steps_cover_as_often_as_they_say():
     held, steps = 0, np.arange(1, 161)
     for _ in range(200):
         x, y = rng.normal(0.5, 0.1, (2, 160))
-        runs = [SimpleNamespace(column=lambda *_, z=z: (steps, z)) for z in (x, y)]
+        runs = [SimpleNamespace(column=lambda *_, z=z: (steps, z), due=lambda _: steps) for z in (x, y)]
         one = _training("x", "rationale", [tuple(runs)], relative=False)
         held += one.low <= 0 <= one.high
     assert held >= 180

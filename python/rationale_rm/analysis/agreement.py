@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -21,17 +22,25 @@ SPREAD: Final = ("r2", "rmse", "rmse_identity")
 """Those of `FIT` that measure distances from a line."""
 MIN_POINTS: Final = 3
 """A line fits any two points."""
+ITEMS: Final = "items"
 _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Both:
-    """The answers that both evaluators saw, one row each; NaN where one of them gave no score."""
+    """The answers of either evaluator, one row each; NaN where one of them gave no score."""
 
     views: list[SampleView]
     x: Floats
     y: Floats
     clusters: Ints
+    n_unseen: int
+    """Answers that there should be beside the rows, and that neither holds."""
+
+    @property
+    def n_total(self) -> int:
+        """Answers that both should have scored."""
+        return len(self.views) + self.n_unseen
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -44,37 +53,43 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
 
     Estimates (`FIT`, see ``docs/statistics.md``; ``difference`` is the mean of y - x) by slice:
 
-    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise;
+    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise (as
+      `figures.part` writes it where it is taken or holds ``/``);
     - ``items``: one point an answer; ``items/MODEL`` likewise.
 
     Intervals are over source pairs: the same pairs are drawn for all models, so they say how far the figure depends on
     the pairs, with these models. Points have ``level`` ``model`` (``model, domain, x, y, n``) or ``item`` (``id,
     pair_id, model, domain, swapped, sample, x, y``): the `n_worst` answers on which the two differ most. An answer that
-    one of them did not score is in n_total and not in n.
+    one of them did not score, or does not hold, is in n_total and not in n; answers that neither holds are in no
+    domain.
 
     Raises `RationaleError` where the two have no answer in common, or different reasons for it.
     """
     how = how or Sampling()
-    both, n_unshared = _joined(first, second)
+    both, n_unshared, unseen = _joined(first, second)
     estimates = [*_models(both, OVERALL, how)]
     domains = sorted({view.domain for view in both.views})
     points = _model_points(both, OVERALL)
     for domain in domains if len(domains) > 1 else []:
-        part = _part(both, [view.domain == domain for view in both.views])
-        estimates += _models(part, domain, how)
-        points += _model_points(part, domain)
-    estimates += _items(both, "items", how)
+        of_domain = _part(both, [view.domain == domain for view in both.views])
+        name = figures.part(domain, (OVERALL, ITEMS))
+        estimates += _models(of_domain, name, how)
+        points += _model_points(of_domain, name)
+    estimates += _items(both, ITEMS, how)
     models = sorted({view.model for view in both.views})
     for model in models if len(models) > 1 else []:
-        estimates += _items(_part(both, [view.model == model for view in both.views]), f"items/{model}", how)
+        of_model = _part(both, [view.model == model for view in both.views], unseen[model])
+        estimates += _items(of_model, f"{ITEMS}/{model}", how)
     points += _worst(both, n_worst)
     notes = []
     if n_unshared:
         notes.append(f"{n_unshared} answers are in one of the two only, and left out.")
+    if both.n_unseen and len(domains) > 1:
+        notes.append(f"{both.n_unseen} answers that are missing in both are of no known domain, and in none of them.")
     return Analysis(
         analysis="agreement",
         subject=(_name(first, "first"), _name(second, "second")),
-        manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views)),
+        manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views) - n_unshared),
         estimates=tuple(estimates),
         points=tuple(points),
         notes=tuple(notes),
@@ -86,7 +101,8 @@ def _name(answers: Answers, place: str) -> str:
     return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
 
 
-def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:
+def _joined(first: Answers, second: Answers) -> tuple[_Both, int, dict[str, int]]:
+    """Both joined, how many answers one of them lacks, and model → answers that neither holds and should."""
     known: dict[_Key, SampleView] = {(view.model, view.id): view for view in second.views}
     pairs = [(view, known[view.model, view.id]) for view in first.views if (view.model, view.id) in known]
     if not pairs:
@@ -105,16 +121,25 @@ def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:
                 f"answer {a.id!r} of model {a.model!r} has other human reasons in the second input, so its RC is "
                 "another figure: let both judges score one output of `critique`"
             )
-    views = [a for a, _ in pairs]
-    return (
-        _Both(
-            views,
-            np.array([np.nan if a.rc is None else a.rc for a, _ in pairs]),
-            np.array([np.nan if b.rc is None else b.rc for _, b in pairs]),
-            numbered(view.pair_id for view in views),
-        ),
-        len(first.views) + len(second.views) - 2 * len(pairs),
-    )
+    shared = {(view.model, view.id) for view, _ in pairs}
+    alone = [view for side in (first, second) for view in side.views if (view.model, view.id) not in shared]
+    views = [*(a for a, _ in pairs), *alone]
+    nothing = [None] * len(alone)
+    x, y = ([*(view.rc for view in side), *nothing] for side in zip(*pairs, strict=True))
+    unseen = _unseen(first, second, views)
+    both = _Both(views, _column(x), _column(y), numbered(view.pair_id for view in views), sum(unseen.values()))
+    return both, len(alone), unseen
+
+
+def _column(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _unseen(first: Answers, second: Answers, views: Sequence[SampleView]) -> dict[str, int]:
+    """What either should hold of a model; the one that should hold more decides, since both are of the same answers."""
+    held = Counter(view.model for view in views)
+    due = [Counter(view.model for view in side.views) + Counter(side.missing) for side in (first, second)]
+    return {model: max(0, *(side[model] - n for side in due)) for model, n in held.items()}
 
 
 def _holds(answers: Answers) -> str:
@@ -122,9 +147,9 @@ def _holds(answers: Answers) -> str:
     return f"{len(answers.views)} of {', '.join(answers.models) or 'no model'}{example}"
 
 
-def _part(both: _Both, chosen: Sequence[bool]) -> _Both:
+def _part(both: _Both, chosen: Sequence[bool], n_unseen: int = 0) -> _Both:
     rows = np.flatnonzero(chosen)
-    return _Both([both.views[row] for row in rows], both.x[rows], both.y[rows], both.clusters[rows])
+    return _Both([both.views[row] for row in rows], both.x[rows], both.y[rows], both.clusters[rows], n_unseen)
 
 
 def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
@@ -141,7 +166,7 @@ def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
 
 def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     models, columns, scored = _means(both)
-    n, n_total = int(scored.sum()), len(both.views)
+    n, n_total = int(scored.sum()), both.n_total
     if len(models) < MIN_POINTS:
         why = f"models that both scored: {len(models)}; a line fits any two points, so {MIN_POINTS} are needed"
         none = [Estimate.missing(metric, slice=slice, n=n, n_total=n_total, unavailable=why) for metric in FIT]
@@ -169,7 +194,7 @@ def _without_noisy_interval(one: Estimate) -> Estimate:
 def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
     scored = both.scored
     x, y, clusters = both.x[scored], both.y[scored], both.clusters[scored]
-    n_total = len(both.views)
+    n_total = both.n_total
     if len(x) < MIN_POINTS:
         why = f"answers that both scored: {len(x)}; a line fits any two points, so {MIN_POINTS} are needed"
         return [Estimate.missing(metric, slice=slice, n=len(x), n_total=n_total, unavailable=why) for metric in FIT]
@@ -191,9 +216,8 @@ def _fitted(slice: str, found: core.Agreement, fits: Floats, clusters: Ints, n: 
 
 
 def _bias(slice: str, both: _Both, how: Sampling) -> Estimate:
-    return figures.mean(
-        slice, "difference", both.y - both.x, both.clusters, how, why_none="no answer was scored by both"
-    )
+    why = "no answer was scored by both"
+    return figures.mean(slice, "difference", both.y - both.x, both.clusters, how, n_total=both.n_total, why_none=why)
 
 
 def _fits(x: Floats, y: Floats) -> Floats:
