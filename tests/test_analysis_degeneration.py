@@ -12,7 +12,7 @@ from rationale_rm.analysis import Sampling, degeneration, read_runs
 from rationale_rm.analysis.changes import mover
 from rationale_rm.analysis.degeneration import POINTS
 from rationale_rm.analysis.differences import _training, over_seeds
-from rationale_rm.analysis.runs import Value
+from rationale_rm.analysis.runs import BATCHES, Value
 from rationale_rm.data import DataError
 from records import write
 
@@ -155,7 +155,7 @@ def test_arms_of_several_seeds_are_paired_in_their_order(tmp_path):
     found = degeneration(runs, FEW)
     late = slice(-40, None)
     each = [
-        float(np.mean(x.column("train", "rationale")[1][late] - y.column("train", "rationale")[1][late]))
+        float(np.mean(x.column(BATCHES, "rationale")[1][late] - y.column(BATCHES, "rationale")[1][late]))
         for x, y in zip(runs[:3], runs[3:], strict=True)
     ]
     one = figure(found, "hybrid minus outcome/train", "rationale")
@@ -183,7 +183,7 @@ def test_long_curves_are_thinned_by_means(tmp_path):
     (one,) = read_runs([(None, run(tmp_path, "long", 0, n_steps=1001, noise=0.2))])
     points = [p for p in degeneration([one], FEW).points if (p["split"], p["metric"]) == ("train", "outcome")]
     assert POINTS / 2 < len(points) <= POINTS
-    values = one.column("train", "outcome")[1]
+    values = one.column(BATCHES, "outcome")[1]
     assert points[0]["value"] == pytest.approx(float(values[:6].mean()))
 
 
@@ -197,7 +197,7 @@ def test_a_line_that_is_being_written_is_passed_over_and_another_is_refused(tmp_
     folder = run(tmp_path, "r", 0)
     file = folder / "metrics.jsonl"
     file.write_text(file.read_text("utf-8") + '{"phase": "gr', "utf-8")
-    assert len(read_runs([(None, folder)])[0].column("train", "outcome")[0]) == 160
+    assert len(read_runs([(None, folder)])[0].column(BATCHES, "outcome")[0]) == 160
     lines = file.read_text("utf-8").splitlines()
     write(file, lines[0], "{broken", *lines[1:3])
     with pytest.raises(DataError, match=r"metrics.jsonl:2: not JSON"):
@@ -225,7 +225,7 @@ def test_values_that_are_no_numbers_are_unknown(tmp_path):
     )
     write(tmp_path / "metrics.jsonl", text)
     (one,) = read_runs([(None, tmp_path)])
-    assert set(one.curves) == {("train", "reward")}
+    assert set(one.curves) == {(BATCHES, "reward")}
 
 
 def test_one_folder_twice_needs_names(tmp_path):
