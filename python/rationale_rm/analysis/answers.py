@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -75,7 +80,9 @@ def read_answers(
     files = files_of(paths)
     if leave_out is not None and os.path.realpath(leave_out) not in map(os.path.realpath, paths):
         files = [file for file in files if os.path.realpath(file) != os.path.realpath(leave_out)]
-    samples = [file for file in files if file != STDIN and _holds_samples(file)]
+    if STDIN in files:
+        rewound_stdin()
+    samples = [file for file in files if _holds_samples(file)]
     views: dict[tuple[str, str], SampleView] = {}
     places: dict[tuple[str, str], str] = {}
     bad: list[BadLine] = []
@@ -149,7 +156,7 @@ def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]
     """What an analysis depends on: its files with their SHA-256, the resampling, and `more`."""
     return {
         "version": core.__version__,
-        "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files if file != STDIN],
+        "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files],
         "seed": how.seed,
         "n_resamples": how.n_resamples,
         **more,
@@ -164,27 +171,62 @@ def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[n
 def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     """The files of `paths` that hold answers: of run folders the samples, of other folders all that hold records.
 
-    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none.
+    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none; `DataError` for what is
+    no file.
     """
     files: list[str] = []
     for path in [os.fspath(path) for path in paths]:
         runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
         files += runs or sample_files(path) or expand([path])
-    return list(unique(files))
+    return each_once(files)
+
+
+def each_once(files: Sequence[str]) -> list[str]:
+    """The files in their order, each under its first name. Raises `DataError` for what is no file: inputs are read more
+    than once, and of a pipe there would be nothing left.
+    """
+    for file in files:
+        if file != STDIN and not os.path.isfile(file):
+            why = "no file, and inputs are read more than once: save it, or give it to standard input, as -"
+            raise DataError(BadLine(file, 0, why))
+    found: dict[Any, str] = {}
+    for file in files:
+        found.setdefault(place_of(file), file)
+    return list(found.values())
+
+
+def place_of(file: str) -> Hashable:
+    """What is the same for all names of a file: its device and number."""
+    if file == STDIN:
+        return STDIN
+    about = os.stat(file)
+    return about.st_dev, about.st_ino
 
 
 def _holds_samples(file: str) -> bool:
     if os.path.basename(file) == SAMPLES_FILE:
         return True
     first = next((row for row in read_rows([file]) if isinstance(row, Row)), None)  # a torn line says nothing
+    if file == STDIN:
+        rewound_stdin()
     return first is not None and is_sample(first.value)
+
+
+def rewound_stdin() -> BinaryIO:
+    """Standard input from its beginning, for it is read more than once; a pipe is copied to a file first."""
+    if not sys.stdin.seekable():
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the program runs, as standard input is
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        sys.stdin = io.TextIOWrapper(copy)
+    sys.stdin.buffer.seek(0)
+    return sys.stdin.buffer
 
 
 def _judges_of_runs(samples: Sequence[str]) -> list[str]:
     judges = []
     for file in samples:
         path = Path(file).with_name(RESULT_FILE)
-        if not path.is_file():
+        if file == STDIN or not path.is_file():
             continue
         about = read_json(path).get("manifest")
         named = about.get("judges") if isinstance(about, Mapping) else None
@@ -209,7 +251,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _sha256(file: str) -> str:
     digest = hashlib.sha256()
-    with open(file, "rb") as stream:
+    with contextlib.nullcontext(rewound_stdin()) if file == STDIN else open(file, "rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import files_of
+from rationale_rm.analysis.answers import files_of, rewound_stdin
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.resample import numbered
 from rationale_rm.analysis.samples import is_view
-from rationale_rm.data import BadLine, DataError, read_rows
+from rationale_rm.data import STDIN, BadLine, DataError, read_rows
 from rationale_rm.documents import OVERALL, Analysis, Estimate
 
 CLASSES: Final = ("EG", "CG", "GS")
@@ -109,7 +109,10 @@ def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
     found: dict[tuple[str, str], Labelled] = {}
     places: dict[tuple[str, str], str] = {}
     makers: dict[tuple[str, str], Any] = {}
-    for row in read_rows(files_of(paths)):
+    files = files_of(paths)
+    if STDIN in files:
+        rewound_stdin()
+    for row in read_rows(files):
         if isinstance(row, BadLine):
             raise DataError(row)
         value = row.value

@@ -152,23 +152,39 @@ def _asking(
 
 def asks(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `_asking` to a subcommand, which is given their values as its argument `how`."""
-    shared = _parameters(_asking)
-    own = {name: parameter for name, parameter in _parameters(command).items() if name != "how"}
 
     @wraps(command)
-    def run(**values: Any) -> None:
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
-                output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
+    def checked(**values: Any) -> None:
         if values.get("out") == STDIN:
             output.fail("OUT must be a file, which a later run goes on from: standard output is none", output.USAGE)
-        how = _asking(**{name: values.pop(name) for name in shared})
-        command(**values, how=how)
+        command(**values)
 
-    everything = {**own, **shared}
-    run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
-    run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
-    return run
+    return adding(_asking)(checked)
+
+
+def adding(shared: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds the options of `shared` to a subcommand, which is given what it makes of their values as its argument
+    `how`.
+    """
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        added = _parameters(shared)
+        own = {name: parameter for name, parameter in _parameters(command).items() if name != "how"}
+
+        @wraps(command)
+        def run(**values: Any) -> None:
+            for name, value in values.items():
+                if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
+                    output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
+            how = shared(**{name: values.pop(name) for name in added})
+            command(**values, how=how)
+
+        everything = {**own, **added}
+        run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
+        run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
+        return run
+
+    return decorated
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
