@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -86,10 +86,12 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
         notes.append(f"{n_unshared} answers are in one of the two only, and left out.")
     if both.n_unseen and len(domains) > 1:
         notes.append(f"{both.n_unseen} answers that are missing in both are of no known domain, and in none of them.")
+    about = manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views) - n_unshared)
+    notes += _copies(about["files"][: len(first.files)], about["files"][len(first.files) :])
     return Analysis(
         analysis="agreement",
         subject=(_name(first, "first"), _name(second, "second")),
-        manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views) - n_unshared),
+        manifest=about,
         estimates=tuple(estimates),
         points=tuple(points),
         notes=tuple(notes),
@@ -99,6 +101,16 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
 def _name(answers: Answers, place: str) -> str:
     """The judge, where the data say who it was, else the file."""
     return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
+
+
+def _copies(first: Sequence[Mapping[str, str]], second: Sequence[Mapping[str, str]]) -> list[str]:
+    """What to say of files that both inputs hold, under other names."""
+    known = {one["sha256"]: one["file"] for one in first}
+    return [
+        f"{known[one['sha256']]} and {one['file']} hold the same bytes: is that the work of two judges?"
+        for one in second
+        if one["sha256"] in known
+    ]
 
 
 def _joined(first: Answers, second: Answers) -> tuple[_Both, int, dict[str, int]]:
