@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rationale_rm.document_checks import ANALYSIS, ESTIMATE, EVAL_RESULT, SAMPLE, check, check_matches
-from rationale_rm.types import SCHEMA_VERSION, Entry, Record, tuples
+from rationale_rm.types import SCHEMA_VERSION, VERDICT_TEXTS, Critique, Entry, Pair, Record, tuples
 
 RESULT_FILE: Final = "result.json"
 SAMPLES_FILE: Final = "samples.jsonl"
@@ -144,6 +144,31 @@ class SampleView(Record):
     flaws: tuple[tuple[str, ...] | None, ...] = ()
     """F1 to F7 of each reason, likewise: None is not the same as no flaw."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, pair: Pair, answer: Critique | None, **known: Any) -> SampleView:
+        """An answer with its pair, or a pair without one; `known` are the fields that neither of them says: `id`,
+        `model`, `status`, `right` and those of a judge.
+        """
+        fields: dict[str, Any] = {
+            "pair_id": pair.source_id,
+            "domain": pair.domain,
+            "context": pair.context,
+            "response1": pair.response1,
+            "response2": pair.response2,
+            "label": None if pair.label is None else VERDICT_TEXTS[pair.label],
+            "references": pair.references,
+        }
+        if answer is not None:
+            fields |= {
+                "verdict": None if answer.verdict is None else VERDICT_TEXTS[answer.verdict],
+                "error": answer.error,
+                "swapped": answer.swapped,
+                "sample": answer.sample,
+                "text": answer.text,
+                "reasons": answer.reasons or (),
+            }
+        return cls(**{**fields, **known})
 
     def __post_init__(self) -> None:
         check(self, SAMPLE)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,10 +10,12 @@ from numpy.typing import NDArray
 
 from rationale_rm import _core as core
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import Answers, manifest
+from rationale_rm.analysis.answers import Answers
 from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.resample import Floats, Ints, numbered, resampled_sums
-from rationale_rm.documents import OVERALL, Analysis, Estimate, SampleView
+from rationale_rm.analysis.files import manifest
+from rationale_rm.analysis.judged_twice import Both, copies, joined, part_of
+from rationale_rm.analysis.resample import Floats, Ints, resampled_sums
+from rationale_rm.documents import OVERALL, Analysis, Estimate
 
 FIT: Final = ("r2", "rmse", "rmse_identity", "slope", "intercept")
 SPREAD: Final = ("r2", "rmse", "rmse_identity")
@@ -23,29 +23,6 @@ SPREAD: Final = ("r2", "rmse", "rmse_identity")
 MIN_POINTS: Final = 3
 """A line fits any two points."""
 ITEMS: Final = "items"
-_Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """The answers of either evaluator, one row each; NaN where one of them gave no score."""
-
-    views: list[SampleView]
-    x: Floats
-    y: Floats
-    clusters: Ints
-    n_unseen: int
-    """Answers that there should be beside the rows, and that neither holds."""
-
-    @property
-    def n_total(self) -> int:
-        """Answers that both should have scored."""
-        return len(self.views) + self.n_unseen
-
-    @property
-    def scored(self) -> NDArray[np.bool_]:
-        """Whether both scored the row."""
-        return np.isfinite(self.x + self.y)
 
 
 def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n_worst: int = 20) -> Analysis:
@@ -66,19 +43,19 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
     Raises `RationaleError` where the two have no answer in common, or different reasons for it.
     """
     how = how or Sampling()
-    both, n_unshared, unseen = _joined(first, second)
+    both, n_unshared, unseen = joined(first, second)
     estimates = [*_models(both, OVERALL, how)]
     domains = sorted({view.domain for view in both.views})
     points = _model_points(both, OVERALL)
     for domain in domains if len(domains) > 1 else []:
-        of_domain = _part(both, [view.domain == domain for view in both.views])
+        of_domain = part_of(both, [view.domain == domain for view in both.views])
         name = figures.part(domain, (OVERALL, ITEMS))
         estimates += _models(of_domain, name, how)
         points += _model_points(of_domain, name)
     estimates += _items(both, ITEMS, how)
     models = sorted({view.model for view in both.views})
     for model in models if len(models) > 1 else []:
-        of_model = _part(both, [view.model == model for view in both.views], unseen[model])
+        of_model = part_of(both, [view.model == model for view in both.views], unseen[model])
         estimates += _items(of_model, f"{ITEMS}/{model}", how)
     points += _worst(both, n_worst)
     notes = []
@@ -87,7 +64,7 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
     if both.n_unseen and len(domains) > 1:
         notes.append(f"{both.n_unseen} answers that are missing in both are of no known domain, and in none of them.")
     about = manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views) - n_unshared)
-    notes += _copies(about["files"][: len(first.files)], about["files"][len(first.files) :])
+    notes += copies(about["files"][: len(first.files)], about["files"][len(first.files) :])
     return Analysis(
         analysis="agreement",
         subject=(_name(first, "first"), _name(second, "second")),
@@ -103,68 +80,7 @@ def _name(answers: Answers, place: str) -> str:
     return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
 
 
-def _copies(first: Sequence[Mapping[str, str]], second: Sequence[Mapping[str, str]]) -> list[str]:
-    """What to say of files that both inputs hold, under other names."""
-    known = {one["sha256"]: one["file"] for one in first}
-    return [
-        f"{known[one['sha256']]} and {one['file']} hold the same bytes: is that the work of two judges?"
-        for one in second
-        if one["sha256"] in known
-    ]
-
-
-def _joined(first: Answers, second: Answers) -> tuple[_Both, int, dict[str, int]]:
-    """Both joined, how many answers one of them lacks, and model → answers that neither holds and should."""
-    known: dict[_Key, SampleView] = {(view.model, view.id): view for view in second.views}
-    pairs = [(view, known[view.model, view.id]) for view in first.views if (view.model, view.id) in known]
-    if not pairs:
-        raise core.RationaleError(
-            f"the two inputs have no answer in common: the first holds {_holds(first)}, the second {_holds(second)}. "
-            "Two judges have to score the same answers (the same `critiques.jsonl` given to two runs of `match`)"
-        )
-    for a, b in pairs:
-        if a.reasons and b.reasons and a.reasons != b.reasons:
-            raise core.RationaleError(
-                f"answer {a.id!r} of model {a.model!r} has other reasons in the second input, so the judges did not "
-                "see the same answer: let both score one output of `critique`"
-            )
-        if a.references and b.references and a.references != b.references:
-            raise core.RationaleError(
-                f"answer {a.id!r} of model {a.model!r} has other human reasons in the second input, so its RC is "
-                "another figure: let both judges score one output of `critique`"
-            )
-    shared = {(view.model, view.id) for view, _ in pairs}
-    alone = [view for side in (first, second) for view in side.views if (view.model, view.id) not in shared]
-    views = [*(a for a, _ in pairs), *alone]
-    nothing = [None] * len(alone)
-    x, y = ([*(view.rc for view in side), *nothing] for side in zip(*pairs, strict=True))
-    unseen = _unseen(first, second, views)
-    both = _Both(views, _column(x), _column(y), numbered(view.pair_id for view in views), sum(unseen.values()))
-    return both, len(alone), unseen
-
-
-def _column(values: Sequence[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def _unseen(first: Answers, second: Answers, views: Sequence[SampleView]) -> dict[str, int]:
-    """What either should hold of a model; the one that should hold more decides, since both are of the same answers."""
-    held = Counter(view.model for view in views)
-    due = [Counter(view.model for view in side.views) + Counter(side.missing) for side in (first, second)]
-    return {model: max(0, *(side[model] - n for side in due)) for model, n in held.items()}
-
-
-def _holds(answers: Answers) -> str:
-    example = f", such as {answers.views[0].id!r}" if answers.views else ""
-    return f"{len(answers.views)} of {', '.join(answers.models) or 'no model'}{example}"
-
-
-def _part(both: _Both, chosen: Sequence[bool], n_unseen: int = 0) -> _Both:
-    rows = np.flatnonzero(chosen)
-    return _Both([both.views[row] for row in rows], both.x[rows], both.y[rows], both.clusters[rows], n_unseen)
-
-
-def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
+def _means(both: Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
     """The models with a row that both scored, and sums by row: count, x and y in three columns a model."""
     scored = both.scored
     models = sorted({view.model for view, known in zip(both.views, scored, strict=True) if known})
@@ -176,7 +92,7 @@ def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
     return models, columns, scored
 
 
-def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+def _models(both: Both, slice: str, how: Sampling) -> list[Estimate]:
     models, columns, scored = _means(both)
     n, n_total = int(scored.sum()), both.n_total
     if len(models) < MIN_POINTS:
@@ -203,7 +119,7 @@ def _without_noisy_interval(one: Estimate) -> Estimate:
     )
 
 
-def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+def _items(both: Both, slice: str, how: Sampling) -> list[Estimate]:
     scored = both.scored
     x, y, clusters = both.x[scored], both.y[scored], both.clusters[scored]
     n_total = both.n_total
@@ -227,7 +143,7 @@ def _fitted(slice: str, found: core.Agreement, fits: Floats, clusters: Ints, n: 
     ]
 
 
-def _bias(slice: str, both: _Both, how: Sampling) -> Estimate:
+def _bias(slice: str, both: Both, how: Sampling) -> Estimate:
     why = "no answer was scored by both"
     return figures.mean(slice, "difference", both.y - both.x, both.clusters, how, n_total=both.n_total, why_none=why)
 
@@ -253,7 +169,7 @@ def _from_moments(moments: Floats) -> Floats:
     return np.stack([r2, rmse, identity, slope, y / n - slope * x / n], axis=1)
 
 
-def _model_points(both: _Both, domain: str) -> list[dict[str, Any]]:
+def _model_points(both: Both, domain: str) -> list[dict[str, Any]]:
     models, columns, _ = _means(both)
     sums = columns.sum(axis=0)
     return [
@@ -269,7 +185,7 @@ def _model_points(both: _Both, domain: str) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(both: _Both, n: int) -> list[dict[str, Any]]:
+def _worst(both: Both, n: int) -> list[dict[str, Any]]:
     """The answers on which the two differ most, the largest difference first."""
     rows = np.flatnonzero(both.scored)
     order = rows[np.argsort(-np.abs(both.y - both.x)[rows], kind="stable")][:n]

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import json
 import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from rationale_rm import _core as core
-from rationale_rm.analysis.figures import Sampling, unique
+from rationale_rm.analysis.figures import unique
+from rationale_rm.analysis.files import files_of, read_json, rewound_stdin
 from rationale_rm.analysis.resample import Ints, numbered
 from rationale_rm.analysis.samples import is_sample, sample_of
-from rationale_rm.analysis.train_samples import sample_files
 from rationale_rm.analysis.views import n_missing, of_pairs
-from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, expand, read_pairs, read_rows
+from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, read_pairs, read_rows
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
 from rationale_rm.metrics import Settings
 
@@ -152,55 +144,9 @@ def reasons_known(view: SampleView) -> bool:
     return view.status in ("ok", UNKNOWN) and (view.text is not None or view.judge_status == NO_REASONS)
 
 
-def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]:
-    """What an analysis depends on: its files with their SHA-256, the resampling, and `more`."""
-    return {
-        "version": core.__version__,
-        "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files],
-        "seed": how.seed,
-        "n_resamples": how.n_resamples,
-        **more,
-    }
-
-
 def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A figure of each answer, float64 (n,), NaN for None."""
     return np.array([np.nan if getattr(view, name) is None else getattr(view, name) for view in views], dtype=float)
-
-
-def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The files of `paths` that hold answers: of run folders the samples, of other folders all that hold records.
-
-    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none; `DataError` for what is
-    no file.
-    """
-    files: list[str] = []
-    for path in [os.fspath(path) for path in paths]:
-        runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
-        files += runs or sample_files(path) or expand([path])
-    return each_once(files)
-
-
-def each_once(files: Sequence[str]) -> list[str]:
-    """The files in their order, each under its first name. Raises `DataError` for what is no file: inputs are read more
-    than once, and of a pipe there would be nothing left.
-    """
-    for file in files:
-        if file != STDIN and not os.path.isfile(file):
-            why = "no file, and inputs are read more than once: save it, or give it to standard input, as -"
-            raise DataError(BadLine(file, 0, why))
-    found: dict[Any, str] = {}
-    for file in files:
-        found.setdefault(place_of(file), file)
-    return list(found.values())
-
-
-def place_of(file: str) -> Hashable:
-    """What is the same for all names of a file: its device and number."""
-    if file == STDIN:
-        return STDIN
-    about = os.stat(file)
-    return about.st_dev, about.st_ino
 
 
 def _holds_samples(file: str) -> bool:
@@ -210,16 +156,6 @@ def _holds_samples(file: str) -> bool:
     if file == STDIN:
         rewound_stdin()
     return first is not None and is_sample(first.value)
-
-
-def rewound_stdin() -> BinaryIO:
-    """Standard input from its beginning, for it is read more than once; a pipe is copied to a file first."""
-    if not sys.stdin.seekable():
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the program runs, as standard input is
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-        sys.stdin = io.TextIOWrapper(copy)
-    sys.stdin.buffer.seek(0)
-    return sys.stdin.buffer
 
 
 def _judges_of_runs(samples: Sequence[str]) -> list[str]:
@@ -232,29 +168,6 @@ def _judges_of_runs(samples: Sequence[str]) -> list[str]:
         named = about.get("judges") if isinstance(about, Mapping) else None
         judges += [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     return judges
-
-
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON object in a file. Raises `DataError`."""
-    file = os.fspath(path)
-    try:
-        value = json.loads(Path(file).read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 0)
-        raise DataError(
-            BadLine(file, line, f"not JSON ({error}): a result of `rationale-rm eval` is expected")
-        ) from None
-    if not isinstance(value, dict):
-        raise DataError(BadLine(file, 1, "a JSON object is expected: a result of `rationale-rm eval`"))
-    return value
-
-
-def _sha256(file: str) -> str:
-    digest = hashlib.sha256()
-    with contextlib.nullcontext(rewound_stdin()) if file == STDIN else open(file, "rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _split(place: str) -> tuple[str, int]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Final
 
-from rationale_rm.analysis.answers import manifest
 from rationale_rm.analysis.changes import BLOCK, beyond, training_change, within
 from rationale_rm.analysis.differences import between
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.runs import BATCHES, OF_TRAINING, TrainRun, Value, shown, slice_of
 from rationale_rm.documents import Analysis, Estimate
 

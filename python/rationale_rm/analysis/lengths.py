@@ -9,8 +9,9 @@ import numpy as np
 
 from rationale_rm import _core as core
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import Answers, clusters_of, column, manifest, reasons_known
+from rationale_rm.analysis.answers import Answers, clusters_of, column, reasons_known
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.resample import Floats, Ints, ratio_difference, resampled_spearman, resampled_sums
 from rationale_rm.documents import Analysis, Estimate, SampleView
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import NO_REASONS, Answers, clusters_of, manifest
+from rationale_rm.analysis.answers import NO_REASONS, Answers, clusters_of
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.resample import Floats
 from rationale_rm.documents import Analysis, Estimate, SampleView
 

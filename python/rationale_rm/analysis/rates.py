@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import files_of, rewound_stdin
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import files_of, rewound_stdin
 from rationale_rm.analysis.resample import numbered
 from rationale_rm.analysis.samples import is_view
 from rationale_rm.data import STDIN, BadLine, DataError, read_rows

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rationale_rm.analysis.answers import each_once, read_json
+from rationale_rm.analysis.files import each_once, read_json
 from rationale_rm.data import STDIN, BadLine, DataError
 from rationale_rm.documents import OVERALL, RESULT_FILE, Estimate, EvalResult
 from rationale_rm.types import SchemaError

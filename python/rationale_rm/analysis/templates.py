@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import Answers, manifest, reasons_known
+from rationale_rm.analysis.answers import Answers, reasons_known
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.masking import MAX_CHARACTERS, mask, normalise
 from rationale_rm.analysis.near_duplicates import SIMILAR, cluster
 from rationale_rm.analysis.resample import Ints, numbered

@@ -152,39 +152,40 @@ def _asking(
 
 def asks(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `_asking` to a subcommand, which is given their values as its argument `how`."""
+    asking = adds(_asking, "how")(command)
 
-    @wraps(command)
-    def checked(**values: Any) -> None:
+    @wraps(asking)
+    def run(**values: Any) -> None:
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
+                output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
         if values.get("out") == STDIN:
             output.fail("OUT must be a file, which a later run goes on from: standard output is none", output.USAGE)
-        command(**values)
+        asking(**values)
 
-    return adding(_asking)(checked)
+    return run
 
 
-def adding(shared: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds the options of `shared` to a subcommand, which is given what it makes of their values as its argument
-    `how`.
+def adds(maker: Callable[..., Any], argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that adds the parameters of `maker` to a subcommand as options; what `maker` makes of their values
+    is the subcommand's `argument`.
     """
+    shared = _parameters(maker)
 
-    def decorated(command: Callable[..., None]) -> Callable[..., None]:
-        added = _parameters(shared)
-        own = {name: parameter for name, parameter in _parameters(command).items() if name != "how"}
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = {name: parameter for name, parameter in _parameters(command).items() if name != argument}
 
         @wraps(command)
         def run(**values: Any) -> None:
-            for name, value in values.items():
-                if isinstance(value, float) and not math.isfinite(value):  # which every minimum and maximum lets pass
-                    output.fail(f"--{name.replace('_', '-')} is {value}: expected a number", output.USAGE)
-            how = shared(**{name: values.pop(name) for name in added})
-            command(**values, how=how)
+            made = maker(**{name: values.pop(name) for name in shared})
+            command(**values, **{argument: made})
 
-        everything = {**own, **added}
+        everything = {**own, **shared}
         run.__signature__ = inspect.Signature(list(everything.values()))  # type: ignore[attr-defined]
         run.__annotations__ = {name: parameter.annotation for name, parameter in everything.items()}
         return run
 
-    return decorated
+    return decorate
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from rationale_rm import analysis
-from rationale_rm.analysis.answers import files_of
+from rationale_rm.analysis.files import files_of
 from rationale_rm.analysis.scoreboards import board_files
 from rationale_rm.cli import output
 from rationale_rm.cli.analyze.inputs import answers_of, failing, finish, in_common

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from rationale_rm import RationaleError
 from rationale_rm.analysis import Answers, read_answers
-from rationale_rm.analysis.answers import cut, files_of, place_of
+from rationale_rm.analysis.answers import cut
+from rationale_rm.analysis.files import files_of, place_of
 from rationale_rm.cli import output
 from rationale_rm.cli.analyze.options import Drawing, Reading
 from rationale_rm.cli.analyze.tables import named, tables

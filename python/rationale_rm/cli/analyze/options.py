@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
 
 from rationale_rm.analysis import Sampling
-from rationale_rm.cli import options
+from rationale_rm.cli import options, output
 from rationale_rm.data import LabelScale
 
 InputsArgument = Annotated[
@@ -59,6 +60,13 @@ class Reading(Drawing):
     strict: bool
 
 
+def finite(option: str, value: float) -> float:
+    """The value; leaves the program for NaN, which every minimum and maximum lets pass."""
+    if not math.isfinite(value):
+        output.fail(f"{option} is {value}: expected a number", output.USAGE)
+    return value
+
+
 def _drawing(
     *,
     seed: SeedOption = 0,
@@ -89,7 +97,7 @@ def _reading(
     )
 
 
-draws: Final = options.adding(_drawing)
+draws: Final = options.adds(_drawing, "how")
 """Adds to a subcommand the options of `Drawing`, as its argument `how`."""
-reads_answers: Final = options.adding(_reading)
+reads_answers: Final = options.adds(_reading, "how")
 """Adds to a subcommand the options of `Reading`, as its argument `how`."""

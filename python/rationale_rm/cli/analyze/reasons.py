@@ -11,7 +11,7 @@ from rationale_rm import analysis
 from rationale_rm.analysis.near_duplicates import SIMILAR
 from rationale_rm.cli import output
 from rationale_rm.cli.analyze.inputs import answers_of, failing, files_once, finish
-from rationale_rm.cli.analyze.options import Drawing, InputsArgument, Reading, TopKOption, draws, reads_answers
+from rationale_rm.cli.analyze.options import Drawing, InputsArgument, Reading, TopKOption, draws, finite, reads_answers
 
 LENGTHS_EPILOG: Final = """\
 Examples:
@@ -93,6 +93,7 @@ def templates(
     numbers and quotes (`template`), and nearly so (`near_duplicate`); and the largest clusters. Needs
     rationale-rm[analysis].
     """
+    finite("--similar", similar)
     files_once(inputs, {"--json": how.json_path})
     answers = answers_of(inputs, how, top_k=0)
     progress = output.Progress(how.quiet)

@@ -10,7 +10,7 @@ from rationale_rm import analysis
 from rationale_rm.analysis.degeneration import TOLERANCE
 from rationale_rm.cli import output
 from rationale_rm.cli.analyze.inputs import failing, finish, named_runs
-from rationale_rm.cli.analyze.options import Drawing, draws
+from rationale_rm.cli.analyze.options import Drawing, draws, finite
 
 EPILOG: Final = """\
 Examples:
@@ -39,6 +39,7 @@ def degeneration(
     reward from the first to the last quarter of training. `degenerated` is 1 where OA held or rose while the interval
     of RC's change lies below 0. Every two runs, or arms, are compared at equal steps.
     """
+    finite("--tolerance", tolerance)
     named = named_runs(runs)
     output.inputs_and_targets([path for _, path in named], {"--json": how.json_path})
     with failing():
