@@ -228,6 +228,29 @@ def test_values_that_are_no_numbers_are_unknown(tmp_path):
     assert set(one.curves) == {(BATCHES, "reward")}
 
 
+@pytest.mark.parametrize("step", [-1, 10**13, 10**30])
+def test_steps_that_no_training_has_are_refused(tmp_path, step):
+    write(tmp_path / "metrics.jsonl", {"phase": "grpo", "step": 1, "outcome": 1.0}, {"phase": "grpo", "step": step})
+    with pytest.raises(DataError, match=r"metrics.jsonl:2: step must be a whole number from 0 to 1,000,000,000,000"):
+        read_runs([(None, tmp_path)])
+
+
+def test_figures_without_bounds_are_unknown_and_give_no_infinity(tmp_path):
+    folder = run(tmp_path, "r", 0)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    for row in rows:
+        if row["phase"] == "grpo":
+            row["rationale"] = -1.7e308
+        else:
+            row["rc"] = {"value": 0.5, "low": -1.7e308, "high": 1.7e308, "n": -5, "n_total": 10**400}
+    write(folder / "metrics.jsonl", *rows)
+    found = degeneration(read_runs([("a", folder), ("b", run(tmp_path, "b", 1))]), FEW)
+    change = figure(found, "a/test", "rc_change")
+    assert (change.value, change.low, change.n, change.n_total) == (0.0, None, 0, 0)
+    assert figure(found, "a/train", "rationale_change").unavailable == "0 steps know it: 80 are needed"
+    assert figure(found, "a minus b/train", "rationale").value is None
+
+
 def test_one_folder_twice_needs_names(tmp_path):
     folder = run(tmp_path, "r", 0)
     with pytest.raises(DataError, match=r"a second run named 'r/r'.*NAME=FOLDER"):

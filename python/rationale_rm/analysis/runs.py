@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ OF_EVALUATION: Final = (
     *("oa", "rc", "ap", "precision", "f1", "rc_by_reward_judge", "disagreement", "format_errors"),
     *("reasons", "reason_words", "reward"),
 )
+_LARGEST: Final = 10**12
+"""Of steps, counts and figures; what is larger is a fault, and its sums would not be numbers."""
 MINUS: Final = " minus "
 """Between the names of two runs or arms."""
 
@@ -136,6 +137,8 @@ def _values(file: str, line: int, record: Any) -> tuple[str | None, int, list[tu
         raise DataError(
             BadLine(file, line, "a record of `rationale-rm train` is expected: an object with phase and step")
         )
+    if not 0 <= record["step"] <= _LARGEST:
+        raise DataError(BadLine(file, line, f"step must be a whole number from 0 to {_LARGEST:,}"))
     split: str | None = BATCHES
     metrics: Sequence[str] = OF_TRAINING
     if record["phase"] == "evaluation" and isinstance(record.get("split"), str):
@@ -154,11 +157,14 @@ def _value(given: Any) -> Value | None:
     number = _number(given.get("value"))
     if number is None:
         return None
-    counts = [count if type(count) is int else None for count in (given.get("n"), given.get("n_total"))]
+    counts = [
+        count if type(count) is int and 0 <= count <= _LARGEST else None
+        for count in (given.get("n"), given.get("n_total"))
+    ]
     return Value(number, _number(given.get("low")), _number(given.get("high")), *counts)
 
 
 def _number(given: Any) -> float | None:
-    if isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given):
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) <= _LARGEST:  # NaN is not
         return float(given)
     return None
