@@ -30,18 +30,23 @@ def within(run: TrainRun, split: str, metric: str) -> Estimate:
         return Estimate.missing(name, slice=slice, n=len(steps), n_total=len(run.due(split)), unavailable=why)
     first, last = curve[steps[0]], curve[steps[-1]]
     low, high = mover(last, first)
-    known = [value for value in (first.n, last.n) if value is not None]
-    totals = [value for value in (first.n_total, last.n_total) if value is not None]
+    n, n_total = rows_of(first, last)
     return Estimate(
         slice=slice,
         metric=name,
         value=last.value - first.value,
         low=low,
         high=high,
-        n=min(known, default=0),
-        n_total=max(totals, default=0),
+        n=n,
+        n_total=n_total,
         unavailable=None if low is not None else "no interval: the run recorded none",
     )
+
+
+def rows_of(*values: Value) -> tuple[int, int]:
+    """The n and n_total of a difference of figures over rows: the fewer that entered, and the more that were due."""
+    n = min((value.n for value in values if value.n is not None), default=0)
+    return n, max(n, *(value.n_total or 0 for value in values))
 
 
 def mover(a: Value, b: Value) -> tuple[float | None, float | None]:

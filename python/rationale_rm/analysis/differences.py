@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rationale_rm.analysis.changes import BLOCK, mover, quarter
+from rationale_rm.analysis.changes import BLOCK, mover, quarter, rows_of
 from rationale_rm.analysis.resample import Floats
 from rationale_rm.analysis.runs import BATCHES, MINUS, OF_TRAINING, TrainRun, shown, slice_of
 from rationale_rm.documents import Estimate
@@ -119,9 +119,7 @@ def _counts(
     """The n and n_total of a difference of evaluations: rows, or of several seeds the pairs of runs."""
     if n_runs > 1 or not found:
         return len(paired) if found else 0, n_runs if n_runs > 1 else 0
-    values = [run.curves[split, metric][max(found)] for run in paired[0]]
-    n = min((value.n for value in values if value.n is not None), default=0)
-    return n, max(n, *(value.n_total or 0 for value in values))
+    return rows_of(*(run.curves[split, metric][max(found)] for run in paired[0]))
 
 
 def _before_the_end(

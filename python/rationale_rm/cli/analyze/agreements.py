@@ -30,7 +30,9 @@ Examples:
   rationale-rm analyze rank-agreement runs/rationale/ arena.csv --figure code/rc
       a CSV with the columns model and score
 """
-FirstArgument = Annotated[str, typer.Argument(metavar="FIRST", help="File or folder.")]
+FirstArgument = Annotated[
+    str, typer.Argument(metavar="FIRST", help="File or folder; of judges also - for standard input.")
+]
 SecondArgument = Annotated[str, typer.Argument(metavar="SECOND", help="Likewise.")]
 _FIGURE: Final = "[[RULE/]SLICE/]METRIC"
 
