@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from analysis_cases import view
 from rationale_rm.analysis import read_answers
-from rationale_rm.analysis.answers import manifest, reasons_known
+from rationale_rm.analysis.answers import reasons_known
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.ranks import adds_up
 from rationale_rm.analysis.train_samples import view_of
 from rationale_rm.data import DataError, read_pairs

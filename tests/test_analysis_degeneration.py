@@ -12,7 +12,7 @@ from rationale_rm.analysis import Sampling, degeneration, read_runs
 from rationale_rm.analysis.changes import mover
 from rationale_rm.analysis.degeneration import POINTS
 from rationale_rm.analysis.differences import _training, over_seeds
-from rationale_rm.analysis.runs import Value
+from rationale_rm.analysis.runs import BATCHES, Value
 from rationale_rm.data import DataError
 from records import write
 
@@ -117,7 +117,7 @@ def test_blocks_of_steps_cover_as_often_as_they_say():
     held, steps = 0, np.arange(1, 161)
     for _ in range(200):
         x, y = rng.normal(0.5, 0.1, (2, 160))
-        runs = [SimpleNamespace(column=lambda *_, z=z: (steps, z)) for z in (x, y)]
+        runs = [SimpleNamespace(column=lambda *_, z=z: (steps, z), due=lambda _: steps) for z in (x, y)]
         one = _training("x", "rationale", [tuple(runs)], relative=False)
         held += one.low <= 0 <= one.high
     assert held >= 180
@@ -155,7 +155,7 @@ def test_arms_of_several_seeds_are_paired_in_their_order(tmp_path):
     found = degeneration(runs, FEW)
     late = slice(-40, None)
     each = [
-        float(np.mean(x.column("train", "rationale")[1][late] - y.column("train", "rationale")[1][late]))
+        float(np.mean(x.column(BATCHES, "rationale")[1][late] - y.column(BATCHES, "rationale")[1][late]))
         for x, y in zip(runs[:3], runs[3:], strict=True)
     ]
     one = figure(found, "hybrid minus outcome/train", "rationale")
@@ -183,7 +183,7 @@ def test_long_curves_are_thinned_by_means(tmp_path):
     (one,) = read_runs([(None, run(tmp_path, "long", 0, n_steps=1001, noise=0.2))])
     points = [p for p in degeneration([one], FEW).points if (p["split"], p["metric"]) == ("train", "outcome")]
     assert POINTS / 2 < len(points) <= POINTS
-    values = one.column("train", "outcome")[1]
+    values = one.column(BATCHES, "outcome")[1]
     assert points[0]["value"] == pytest.approx(float(values[:6].mean()))
 
 
@@ -197,7 +197,7 @@ def test_a_line_that_is_being_written_is_passed_over_and_another_is_refused(tmp_
     folder = run(tmp_path, "r", 0)
     file = folder / "metrics.jsonl"
     file.write_text(file.read_text("utf-8") + '{"phase": "gr', "utf-8")
-    assert len(read_runs([(None, folder)])[0].column("train", "outcome")[0]) == 160
+    assert len(read_runs([(None, folder)])[0].column(BATCHES, "outcome")[0]) == 160
     lines = file.read_text("utf-8").splitlines()
     write(file, lines[0], "{broken", *lines[1:3])
     with pytest.raises(DataError, match=r"metrics.jsonl:2: not JSON"):
@@ -225,7 +225,30 @@ def test_values_that_are_no_numbers_are_unknown(tmp_path):
     )
     write(tmp_path / "metrics.jsonl", text)
     (one,) = read_runs([(None, tmp_path)])
-    assert set(one.curves) == {("train", "reward")}
+    assert set(one.curves) == {(BATCHES, "reward")}
+
+
+@pytest.mark.parametrize("step", [-1, 10**13, 10**30])
+def test_steps_that_no_training_has_are_refused(tmp_path, step):
+    write(tmp_path / "metrics.jsonl", {"phase": "grpo", "step": 1, "outcome": 1.0}, {"phase": "grpo", "step": step})
+    with pytest.raises(DataError, match=r"metrics.jsonl:2: step must be a whole number from 0 to 1,000,000,000,000"):
+        read_runs([(None, tmp_path)])
+
+
+def test_figures_without_bounds_are_unknown_and_give_no_infinity(tmp_path):
+    folder = run(tmp_path, "r", 0)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    for row in rows:
+        if row["phase"] == "grpo":
+            row["rationale"] = -1.7e308
+        else:
+            row["rc"] = {"value": 0.5, "low": -1.7e308, "high": 1.7e308, "n": -5, "n_total": 10**400}
+    write(folder / "metrics.jsonl", *rows)
+    found = degeneration(read_runs([("a", folder), ("b", run(tmp_path, "b", 1))]), FEW)
+    change = figure(found, "a/test", "rc_change")
+    assert (change.value, change.low, change.n, change.n_total) == (0.0, None, 0, 0)
+    assert figure(found, "a/train", "rationale_change").unavailable == "0 steps know it: 80 are needed"
+    assert figure(found, "a minus b/train", "rationale").value is None
 
 
 def test_one_folder_twice_needs_names(tmp_path):

@@ -201,3 +201,20 @@ def test_a_thousand_reasons_are_one_rank_past_fifty():
     found = ranks(answers(view(0, scores=[0.0] * 998 + [0.25, 1.0]), view(1)), FEW)
     assert max(point["rank"] for point in found.points) == 51
     assert figure(found, "m/51+", "contribution").value == pytest.approx(1.25 / 2 / 2)
+
+
+def test_long_analyses_tell_how_far_they_are():
+    scores = [(0.1 * k,) * (1 + k % 3) for k in range(9)]
+    found = answers(
+        *(view(k, model=m, scores=scores[k], n_references=4, right=k % 2 == 0) for m in "mn" for k in range(9))
+    )
+    told = []
+    assert lengths(found, FEW, on_progress=lambda *one: told.append(one)) == lengths(found, FEW)
+    for model in "mn":
+        of_model = [done for name, done in told if name == model]
+        assert of_model[0] == 0
+        assert of_model == sorted(of_model)
+        assert of_model[-1] == 2 * FEW.n_resamples - 1
+    told.clear()
+    assert ranks(found, FEW, on_progress=lambda *one: told.append(one)) == ranks(found, FEW)
+    assert told == [(model, rank) for model in "mn" for rank in (0, 1, 2, 3)]

@@ -7,7 +7,7 @@ import pytest
 from analysis_cases import figure, view
 from rationale_rm import bootstrap_ci
 from rationale_rm.analysis import Labelled, Sampling, rates, read_labels
-from rationale_rm.analysis.rates import CLASSES, FLAWS, of_views
+from rationale_rm.analysis.rates import CLASSES, FLAWS
 from rationale_rm.data import DataError
 from records import write
 
@@ -76,7 +76,6 @@ def test_labels_are_read_from_lines_and_samples(tmp_path):
     )
     read = read_labels([file])
     assert read[0] == Labelled("p1#swapped", "p1", "n", "unknown", ("CG",), (None,))
-    assert read[1] == of_views([labelled, view(2)])[0]
     assert read[1] == Labelled("p1", "p1", "m", "code", ("EG", "GS"), ((), ("F1", "F4")))
     assert read[2] == Labelled("p2", "p2", "m", "code", (None, None), (None, None)), "unlabelled, and not gone"
 
@@ -102,7 +101,7 @@ def test_labels_of_a_run_are_those_of_its_samples(tmp_path):
     (tmp_path / "result.json").write_text("{}", "utf-8")
     labelled = view(1, classes=("EG", "GS"), flaws=((), ("F1",)))
     write(tmp_path / "samples.jsonl", labelled.to_dict(), view(2).to_dict())
-    assert read_labels([tmp_path])[0] == of_views([labelled])[0]
+    assert read_labels([tmp_path])[0] == Labelled("p1", "p1", "m", "code", ("EG", "GS"), ((), ("F1",)))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rationale_rm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rationale_rm.analysis.differences import STUDENT, over_seeds
 from rationale_rm.analysis.resample import interval, ratio_difference, resampled_spearman, resampled_sums
@@ -24,6 +24,7 @@ def test_draws_are_those_that_the_statistics_page_names():
 
 
 @given(SEEDS, st.integers(2, 40), st.integers(2, 12))
+@settings(deadline=None)
 def test_the_mean_of_sums_has_the_interval_of_the_core(seed, n, n_clusters):
     values, clusters = rows(seed % 1000, n, n_clusters)
     expected = rationale_rm.bootstrap_ci(values, clusters=clusters, n_resamples=50, seed=seed)
@@ -40,6 +41,7 @@ def test_blocks_of_many_units_continue_one_stream(monkeypatch):
 
 
 @given(SEEDS, st.integers(2, 30), st.integers(1, 8), st.integers(1, 5))
+@settings(deadline=None)
 def test_rank_correlations_are_those_of_the_drawn_rows(seed, n, n_clusters, n_values):
     generator = np.random.default_rng(seed % 1000)
     x, y = (generator.integers(0, n_values, n).astype(float) for _ in range(2))
@@ -70,6 +72,7 @@ def test_student_quantiles_are_those_of_scipy():
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
+@settings(deadline=None)
 def test_intervals_over_seeds_are_those_of_scipy(values):
     mean, low, high = over_seeds(values)
     spread = np.std(values, ddof=1) / len(values) ** 0.5

@@ -1,4 +1,4 @@
-"""Repeated reasons: masks, clusters against a slow twin, planted templates and none; real arguments."""
+"""Repeated reasons: clusters against a slow twin, planted templates and none; real arguments."""
 
 import csv
 import random
@@ -9,54 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.fuzz import ratio
 from rationale_rm.analysis import Sampling, templates
-from rationale_rm.analysis.masking import MAX_CHARACTERS, mask
+from rationale_rm.analysis.masking import mask
 from rationale_rm.analysis.near_duplicates import SIMILAR, cluster
 
 FEW = Sampling(n_resamples=200)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("Response A misses the limit of 100 items.", "Response B misses the limit of 2,500.5 items."),
-        ("It calls `sorted(x)` and not `reversed`.", "It calls `len` and not `map(f, y)`."),
-        ('Assistant 1 says "yes" twice.', "assistant 2 says “no, never” twice."),
-        ("The year of Marie Curie is wrong.", "The year of Alan Turing is wrong."),
-        ("It uses NumPy in parse_line.", "It uses PyTorch in read_all_rows."),
-        ("Model B is  off by one.", "model a is off by one."),
-    ],
-)
-def test_what_is_of_one_pair_is_masked(a, b):
-    assert mask(a) == mask(b)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("Response A is correct.", "Response A is wrong."),
-        ("It does not sort.", "It does sort."),
-        ("The answer 'x' is long.", "The answer is long."),
-        ("Zu lang und falsch.", "Zu kurz und falsch."),
-        ("太长了", "太短了"),
-    ],
-)
-def test_what_is_said_of_it_is_not_masked(a, b):
-    assert mask(a) != mask(b)
-
-
-def test_the_mask_in_full():
-    text = 'Response A quotes "x > 1" of Ada Lovelace, 1.5 times. It calls snake_case in NumPy; "open'
-    assert mask(text) == ('<side> quotes <quote> of <name> , <number> times . it calls <name> in <name> ; " open')
-
-
-@given(st.text(max_size=300))
-def test_any_text_has_a_mask_that_case_of_blanks_does_not_change(text):
-    assert mask(text) == mask(text.replace(" ", "  "))
-
-
-def test_hostile_text_takes_no_time_and_is_cut():
-    for text in ('"' * 100_000, "`“«" * 50_000, "1." * 100_000, "\x00" * 100_000, "A_" * 100_000, "\ud800" * 10):
-        assert len(mask(text)) <= 10 * MAX_CHARACTERS
 
 
 def slow_clusters(texts, similar):
@@ -177,6 +133,14 @@ def test_the_kinds_hold_each_other():
     found = templates(answers(*model(2, 0.4)), FEW)
     shares = [figure(found, "m", f"{kind}_share").value for kind in ("duplicate", "template", "near_duplicate")]
     assert shares == sorted(shares)
+
+
+def test_duplicates_are_templates_whatever_their_capitals():
+    reasons = ["It asks Ada Lovelace twice.", "it asks ada lovelace twice.", "IT ASKS ADA LOVELACE TWICE."]
+    for some in (reasons, reasons[::-1], reasons[1:]):
+        found = templates(answers(*(view(k, reasons=[one], scores=(0,)) for k, one in enumerate(some))), FEW)
+        for kind in ("duplicate", "template", "near_duplicate"):
+            assert figure(found, "m", f"{kind}_share").value == 1
 
 
 def test_near_duplicates_join_what_the_mask_leaves_apart():

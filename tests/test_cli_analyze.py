@@ -108,7 +108,7 @@ def test_bad_lines_are_told_and_noted(tmp_path):
     done = invoke("lengths", file)
     assert done.exit_code == 0
     assert "samples.jsonl:2: rc must be a number from 0 to 1" in done.stderr
-    assert "1 lines were left out" in done.stdout
+    assert "1 of 3 lines was left out as bad" in done.stdout
     assert invoke("lengths", file, "--strict").exit_code == 1
 
 

@@ -1,9 +1,10 @@
 """Analyses of answers, judges and training runs; each gives a `rationale_rm.documents.Analysis` (docs/analysis.md)."""
 
 from rationale_rm.analysis.agreement import agreement
-from rationale_rm.analysis.answers import Answers, files_of, manifest, read_answers
+from rationale_rm.analysis.answers import Answers, read_answers
 from rationale_rm.analysis.degeneration import degeneration
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import files_of, manifest
 from rationale_rm.analysis.lengths import lengths
 from rationale_rm.analysis.rank_agreement import rank_agreement
 from rationale_rm.analysis.ranks import ranks

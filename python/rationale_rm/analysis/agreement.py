@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,32 +10,19 @@ from numpy.typing import NDArray
 
 from rationale_rm import _core as core
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import Answers, manifest
+from rationale_rm.analysis.answers import Answers
 from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.resample import Floats, Ints, numbered, resampled_sums
-from rationale_rm.documents import OVERALL, Analysis, Estimate, SampleView
+from rationale_rm.analysis.files import manifest
+from rationale_rm.analysis.judged_twice import Both, copies, joined, part_of
+from rationale_rm.analysis.resample import Floats, Ints, resampled_sums
+from rationale_rm.documents import OVERALL, Analysis, Estimate
 
 FIT: Final = ("r2", "rmse", "rmse_identity", "slope", "intercept")
 SPREAD: Final = ("r2", "rmse", "rmse_identity")
 """Those of `FIT` that measure distances from a line."""
 MIN_POINTS: Final = 3
 """A line fits any two points."""
-_Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Both:
-    """The answers that both evaluators saw, one row each; NaN where one of them gave no score."""
-
-    views: list[SampleView]
-    x: Floats
-    y: Floats
-    clusters: Ints
-
-    @property
-    def scored(self) -> NDArray[np.bool_]:
-        """Whether both scored the row."""
-        return np.isfinite(self.x + self.y)
+ITEMS: Final = "items"
 
 
 def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n_worst: int = 20) -> Analysis:
@@ -44,37 +30,45 @@ def agreement(first: Answers, second: Answers, how: Sampling | None = None, *, n
 
     Estimates (`FIT`, see ``docs/statistics.md``; ``difference`` is the mean of y - x) by slice:
 
-    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise;
+    - ``overall``: one point a model, its mean RC over the answers that both scored; ``DOMAIN`` likewise (as
+      `figures.part` writes it where it is taken or holds ``/``);
     - ``items``: one point an answer; ``items/MODEL`` likewise.
 
     Intervals are over source pairs: the same pairs are drawn for all models, so they say how far the figure depends on
     the pairs, with these models. Points have ``level`` ``model`` (``model, domain, x, y, n``) or ``item`` (``id,
     pair_id, model, domain, swapped, sample, x, y``): the `n_worst` answers on which the two differ most. An answer that
-    one of them did not score is in n_total and not in n.
+    one of them did not score, or does not hold, is in n_total and not in n; answers that neither holds are in no
+    domain.
 
     Raises `RationaleError` where the two have no answer in common, or different reasons for it.
     """
     how = how or Sampling()
-    both, n_unshared = _joined(first, second)
+    both, n_unshared, unseen = joined(first, second)
     estimates = [*_models(both, OVERALL, how)]
     domains = sorted({view.domain for view in both.views})
     points = _model_points(both, OVERALL)
     for domain in domains if len(domains) > 1 else []:
-        part = _part(both, [view.domain == domain for view in both.views])
-        estimates += _models(part, domain, how)
-        points += _model_points(part, domain)
-    estimates += _items(both, "items", how)
+        of_domain = part_of(both, [view.domain == domain for view in both.views])
+        name = figures.part(domain, (OVERALL, ITEMS))
+        estimates += _models(of_domain, name, how)
+        points += _model_points(of_domain, name)
+    estimates += _items(both, ITEMS, how)
     models = sorted({view.model for view in both.views})
     for model in models if len(models) > 1 else []:
-        estimates += _items(_part(both, [view.model == model for view in both.views]), f"items/{model}", how)
+        of_model = part_of(both, [view.model == model for view in both.views], unseen[model])
+        estimates += _items(of_model, f"{ITEMS}/{model}", how)
     points += _worst(both, n_worst)
     notes = []
     if n_unshared:
         notes.append(f"{n_unshared} answers are in one of the two only, and left out.")
+    if both.n_unseen and len(domains) > 1:
+        notes.append(f"{both.n_unseen} answers that are missing in both are of no known domain, and in none of them.")
+    about = manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views) - n_unshared)
+    notes += copies(about["files"][: len(first.files)], about["files"][len(first.files) :])
     return Analysis(
         analysis="agreement",
         subject=(_name(first, "first"), _name(second, "second")),
-        manifest=manifest([*first.files, *second.files], how, models=models, n_answers=len(both.views)),
+        manifest=about,
         estimates=tuple(estimates),
         points=tuple(points),
         notes=tuple(notes),
@@ -86,48 +80,7 @@ def _name(answers: Answers, place: str) -> str:
     return ", ".join(answers.judges) or ", ".join(answers.files[:1]) or place
 
 
-def _joined(first: Answers, second: Answers) -> tuple[_Both, int]:
-    known: dict[_Key, SampleView] = {(view.model, view.id): view for view in second.views}
-    pairs = [(view, known[view.model, view.id]) for view in first.views if (view.model, view.id) in known]
-    if not pairs:
-        raise core.RationaleError(
-            f"the two inputs have no answer in common: the first holds {_holds(first)}, the second {_holds(second)}. "
-            "Two judges have to score the same answers (the same `critiques.jsonl` given to two runs of `match`)"
-        )
-    for a, b in pairs:
-        if a.reasons and b.reasons and a.reasons != b.reasons:
-            raise core.RationaleError(
-                f"answer {a.id!r} of model {a.model!r} has other reasons in the second input, so the judges did not "
-                "see the same answer: let both score one output of `critique`"
-            )
-        if a.references and b.references and a.references != b.references:
-            raise core.RationaleError(
-                f"answer {a.id!r} of model {a.model!r} has other human reasons in the second input, so its RC is "
-                "another figure: let both judges score one output of `critique`"
-            )
-    views = [a for a, _ in pairs]
-    return (
-        _Both(
-            views,
-            np.array([np.nan if a.rc is None else a.rc for a, _ in pairs]),
-            np.array([np.nan if b.rc is None else b.rc for _, b in pairs]),
-            numbered(view.pair_id for view in views),
-        ),
-        len(first.views) + len(second.views) - 2 * len(pairs),
-    )
-
-
-def _holds(answers: Answers) -> str:
-    example = f", such as {answers.views[0].id!r}" if answers.views else ""
-    return f"{len(answers.views)} of {', '.join(answers.models) or 'no model'}{example}"
-
-
-def _part(both: _Both, chosen: Sequence[bool]) -> _Both:
-    rows = np.flatnonzero(chosen)
-    return _Both([both.views[row] for row in rows], both.x[rows], both.y[rows], both.clusters[rows])
-
-
-def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
+def _means(both: Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
     """The models with a row that both scored, and sums by row: count, x and y in three columns a model."""
     scored = both.scored
     models = sorted({view.model for view, known in zip(both.views, scored, strict=True) if known})
@@ -139,9 +92,9 @@ def _means(both: _Both) -> tuple[list[str], Floats, NDArray[np.bool_]]:
     return models, columns, scored
 
 
-def _models(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+def _models(both: Both, slice: str, how: Sampling) -> list[Estimate]:
     models, columns, scored = _means(both)
-    n, n_total = int(scored.sum()), len(both.views)
+    n, n_total = int(scored.sum()), both.n_total
     if len(models) < MIN_POINTS:
         why = f"models that both scored: {len(models)}; a line fits any two points, so {MIN_POINTS} are needed"
         none = [Estimate.missing(metric, slice=slice, n=n, n_total=n_total, unavailable=why) for metric in FIT]
@@ -166,10 +119,10 @@ def _without_noisy_interval(one: Estimate) -> Estimate:
     )
 
 
-def _items(both: _Both, slice: str, how: Sampling) -> list[Estimate]:
+def _items(both: Both, slice: str, how: Sampling) -> list[Estimate]:
     scored = both.scored
     x, y, clusters = both.x[scored], both.y[scored], both.clusters[scored]
-    n_total = len(both.views)
+    n_total = both.n_total
     if len(x) < MIN_POINTS:
         why = f"answers that both scored: {len(x)}; a line fits any two points, so {MIN_POINTS} are needed"
         return [Estimate.missing(metric, slice=slice, n=len(x), n_total=n_total, unavailable=why) for metric in FIT]
@@ -190,10 +143,9 @@ def _fitted(slice: str, found: core.Agreement, fits: Floats, clusters: Ints, n: 
     ]
 
 
-def _bias(slice: str, both: _Both, how: Sampling) -> Estimate:
-    return figures.mean(
-        slice, "difference", both.y - both.x, both.clusters, how, why_none="no answer was scored by both"
-    )
+def _bias(slice: str, both: Both, how: Sampling) -> Estimate:
+    why = "no answer was scored by both"
+    return figures.mean(slice, "difference", both.y - both.x, both.clusters, how, n_total=both.n_total, why_none=why)
 
 
 def _fits(x: Floats, y: Floats) -> Floats:
@@ -217,7 +169,7 @@ def _from_moments(moments: Floats) -> Floats:
     return np.stack([r2, rmse, identity, slope, y / n - slope * x / n], axis=1)
 
 
-def _model_points(both: _Both, domain: str) -> list[dict[str, Any]]:
+def _model_points(both: Both, domain: str) -> list[dict[str, Any]]:
     models, columns, _ = _means(both)
     sums = columns.sum(axis=0)
     return [
@@ -233,7 +185,7 @@ def _model_points(both: _Both, domain: str) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(both: _Both, n: int) -> list[dict[str, Any]]:
+def _worst(both: Both, n: int) -> list[dict[str, Any]]:
     """The answers on which the two differ most, the largest difference first."""
     rows = np.flatnonzero(both.scored)
     order = rows[np.argsort(-np.abs(both.y - both.x)[rows], kind="stable")][:n]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from rationale_rm import _core as core
-from rationale_rm.analysis.figures import Sampling, unique
+from rationale_rm.analysis.figures import unique
+from rationale_rm.analysis.files import files_of, read_json, rewound_stdin
 from rationale_rm.analysis.resample import Ints, numbered
 from rationale_rm.analysis.samples import is_sample, sample_of
-from rationale_rm.analysis.train_samples import sample_files
 from rationale_rm.analysis.views import n_missing, of_pairs
-from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, expand, read_pairs, read_rows
+from rationale_rm.data import STDIN, BadLine, DataError, LabelScale, Row, read_pairs, read_rows
 from rationale_rm.documents import RESULT_FILE, SAMPLES_FILE, SampleView
 from rationale_rm.metrics import Settings
 
@@ -75,7 +72,9 @@ def read_answers(
     files = files_of(paths)
     if leave_out is not None and os.path.realpath(leave_out) not in map(os.path.realpath, paths):
         files = [file for file in files if os.path.realpath(file) != os.path.realpath(leave_out)]
-    samples = [file for file in files if file != STDIN and _holds_samples(file)]
+    if STDIN in files:
+        rewound_stdin()
+    samples = [file for file in files if _holds_samples(file)]
     views: dict[tuple[str, str], SampleView] = {}
     places: dict[tuple[str, str], str] = {}
     bad: list[BadLine] = []
@@ -145,38 +144,17 @@ def reasons_known(view: SampleView) -> bool:
     return view.status in ("ok", UNKNOWN) and (view.text is not None or view.judge_status == NO_REASONS)
 
 
-def manifest(files: Sequence[str], how: Sampling, **more: Any) -> dict[str, Any]:
-    """What an analysis depends on: its files with their SHA-256, the resampling, and `more`."""
-    return {
-        "version": core.__version__,
-        "files": [{"file": os.path.basename(file), "sha256": _sha256(file)} for file in files if file != STDIN],
-        "seed": how.seed,
-        "n_resamples": how.n_resamples,
-        **more,
-    }
-
-
 def column(views: Sequence[SampleView], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A figure of each answer, float64 (n,), NaN for None."""
     return np.array([np.nan if getattr(view, name) is None else getattr(view, name) for view in views], dtype=float)
-
-
-def files_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The files of `paths` that hold answers: of run folders the samples, of other folders all that hold records.
-
-    Raises `FileNotFoundError` for a path that is not there, and for a folder that holds none.
-    """
-    files: list[str] = []
-    for path in [os.fspath(path) for path in paths]:
-        runs = sorted(map(str, Path(path).rglob(SAMPLES_FILE))) if path != STDIN and os.path.isdir(path) else []
-        files += runs or sample_files(path) or expand([path])
-    return list(unique(files))
 
 
 def _holds_samples(file: str) -> bool:
     if os.path.basename(file) == SAMPLES_FILE:
         return True
     first = next((row for row in read_rows([file]) if isinstance(row, Row)), None)  # a torn line says nothing
+    if file == STDIN:
+        rewound_stdin()
     return first is not None and is_sample(first.value)
 
 
@@ -184,35 +162,12 @@ def _judges_of_runs(samples: Sequence[str]) -> list[str]:
     judges = []
     for file in samples:
         path = Path(file).with_name(RESULT_FILE)
-        if not path.is_file():
+        if file == STDIN or not path.is_file():
             continue
         about = read_json(path).get("manifest")
         named = about.get("judges") if isinstance(about, Mapping) else None
         judges += [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
     return judges
-
-
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON object in a file. Raises `DataError`."""
-    file = os.fspath(path)
-    try:
-        value = json.loads(Path(file).read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 0)
-        raise DataError(
-            BadLine(file, line, f"not JSON ({error}): a result of `rationale-rm eval` is expected")
-        ) from None
-    if not isinstance(value, dict):
-        raise DataError(BadLine(file, 1, "a JSON object is expected: a result of `rationale-rm eval`"))
-    return value
-
-
-def _sha256(file: str) -> str:
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _split(place: str) -> tuple[str, int]:

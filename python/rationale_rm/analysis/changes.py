@@ -10,7 +10,7 @@ import numpy as np
 from rationale_rm.analysis import figures
 from rationale_rm.analysis.figures import Sampling
 from rationale_rm.analysis.resample import Ints, ratio_difference, resampled_sums
-from rationale_rm.analysis.runs import TRAIN, TrainRun, Value
+from rationale_rm.analysis.runs import BATCHES, TrainRun, Value, shown, slice_of
 from rationale_rm.documents import Estimate
 
 BLOCK: Final = 10
@@ -22,27 +22,31 @@ MIN_BLOCKS: Final = 8
 
 def within(run: TrainRun, split: str, metric: str) -> Estimate:
     """The last evaluation of `split` minus the first."""
-    slice, name = f"{run.name}/{split}", f"{metric}_change"
+    slice, name = slice_of(run.name, split), f"{metric}_change"
     curve = run.curves.get((split, metric), {})
     steps = list(curve)
     if len(steps) < 2:
-        return Estimate.missing(
-            name, slice=slice, n=len(steps), unavailable=f"{len(steps)} evaluations of {split} know it: two are needed"
-        )
+        why = f"{len(steps)} evaluations of {shown(split)} know it: two are needed"
+        return Estimate.missing(name, slice=slice, n=len(steps), n_total=len(run.due(split)), unavailable=why)
     first, last = curve[steps[0]], curve[steps[-1]]
     low, high = mover(last, first)
-    known = [value for value in (first.n, last.n) if value is not None]
-    totals = [value for value in (first.n_total, last.n_total) if value is not None]
+    n, n_total = rows_of(first, last)
     return Estimate(
         slice=slice,
         metric=name,
         value=last.value - first.value,
         low=low,
         high=high,
-        n=min(known, default=0),
-        n_total=max(totals, default=0),
+        n=n,
+        n_total=n_total,
         unavailable=None if low is not None else "no interval: the run recorded none",
     )
+
+
+def rows_of(*values: Value) -> tuple[int, int]:
+    """The n and n_total of a difference of figures over rows: the fewer that entered, and the more that were due."""
+    n = min((value.n for value in values if value.n is not None), default=0)
+    return n, max(n, *(value.n_total or 0 for value in values))
 
 
 def mover(a: Value, b: Value) -> tuple[float | None, float | None]:
@@ -56,14 +60,18 @@ def mover(a: Value, b: Value) -> tuple[float | None, float | None]:
 
 
 def training_change(run: TrainRun, metric: str, how: Sampling) -> Estimate:
-    """Mean of `metric` over the last quarter of the training steps minus that over the first, blocks resampled."""
-    slice, name = f"{run.name}/{TRAIN}", f"{metric}_change"
-    steps, values = run.column(TRAIN, metric)
+    """Mean of `metric` over the last quarter of the training steps minus that over the first, blocks resampled.
+
+    n_total counts the recorded steps of both quarters, n those of them that know it.
+    """
+    slice, name = slice_of(run.name, BATCHES), f"{metric}_change"
+    steps, values = run.column(BATCHES, metric)
+    due = run.due(BATCHES)
     blocks = blocks_of(steps)
     if len(np.unique(blocks)) < MIN_BLOCKS:
         why = f"{len(steps)} steps know it: {MIN_BLOCKS * BLOCK} are needed"
-        return Estimate.missing(name, slice=slice, n=len(steps), n_total=len(steps), unavailable=why)
-    first, last = quarter(steps, first=True), quarter(steps, first=False)
+        return Estimate.missing(name, slice=slice, n=len(steps), n_total=len(due), unavailable=why)
+    first, last = (quarter(steps, due, first=which) for which in (True, False))
     columns = np.stack([values * last, last, values * first, first], axis=1).astype(float)
     drawn = resampled_sums(columns, blocks, n_resamples=how.n_resamples, seed=how.seed)
     value = float(ratio_difference(columns.sum(axis=0)))
@@ -74,8 +82,20 @@ def training_change(run: TrainRun, metric: str, how: Sampling) -> Estimate:
         ratio_difference(drawn),
         blocks,
         n=int((first | last).sum()),
-        n_total=int((first | last).sum()),
+        n_total=int((quarter(due, due, first=True) | quarter(due, due, first=False)).sum()),
+        why_none="no step of the first quarter, or none of the last, knows it",
     )
+
+
+def beyond(run: TrainRun, split: str, metric: str) -> list[str]:
+    """What to say of a change that begins after the first evaluation, or ends before the last, where none knows it."""
+    steps, due = run.column(split, metric)[0], run.due(split)
+    if len(steps) < 2 or (steps[0], steps[-1]) == (due[0], due[-1]):
+        return []
+    return [
+        f"{slice_of(run.name, split)}: {metric} is not known at {len(due) - len(steps)} of {len(due)} evaluations; its "
+        f"change is from step {steps[0]:,} to {steps[-1]:,}, and not from {due[0]:,} to {due[-1]:,}."
+    ]
 
 
 def blocks_of(steps: Ints) -> Ints:
@@ -83,8 +103,8 @@ def blocks_of(steps: Ints) -> Ints:
     return steps // BLOCK
 
 
-def quarter(steps: Ints, *, first: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """The steps that lie in the first (last) quarter of the way."""
-    start, end = (int(steps.min()), int(steps.max())) if len(steps) else (0, 0)
+def quarter(steps: Ints, due: Ints, *, first: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the steps lie in the first (last) quarter of the way from the first to the last of `due`."""
+    start, end = (int(due.min()), int(due.max())) if len(due) else (0, 0)
     length = (end - start + 1) * QUARTER
     return steps < start + length if first else steps > end - length

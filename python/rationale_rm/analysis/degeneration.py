@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Final
 
-from rationale_rm.analysis.answers import manifest
-from rationale_rm.analysis.changes import BLOCK, training_change, within
+from rationale_rm.analysis.changes import BLOCK, beyond, training_change, within
 from rationale_rm.analysis.differences import between
 from rationale_rm.analysis.figures import Sampling
-from rationale_rm.analysis.runs import OF_TRAINING, TRAIN, TrainRun, Value
+from rationale_rm.analysis.files import manifest
+from rationale_rm.analysis.runs import BATCHES, OF_TRAINING, TrainRun, Value, shown, slice_of
 from rationale_rm.documents import Analysis, Estimate
 
 POINTS: Final = 200
@@ -31,6 +31,7 @@ def degeneration(runs: Sequence[TrainRun], how: Sampling | None = None, *, toler
       interval of RC's (the rationale reward's) change lies below 0; else 0;
     - ``A minus B/SPLIT`` and ``A minus B/train`` for every two arms: see `differences.between`.
 
+    `figures.part` writes a split whose name is taken or holds ``/``.
     Points: ``kind`` ``curve`` (``run, arm, step, split, metric, value, low, high``; split ``train`` for batches) and
     ``difference`` (``a, b, step, split, metric, value, low, high``).
     """
@@ -42,11 +43,12 @@ def degeneration(runs: Sequence[TrainRun], how: Sampling | None = None, *, toler
         points += _curve_points(run)
         for split in run.splits:
             estimates += _with_flag([within(run, split, metric) for metric in CHANGED], run, split, tolerance, notes)
+            notes += [text for metric in CHANGED for text in beyond(run, split, metric)]
         changes = [training_change(run, metric, how) for metric in OF_TRAINING[:2]]
-        estimates += _with_flag(changes, run, TRAIN, tolerance, notes)
+        estimates += _with_flag(changes, run, BATCHES, tolerance, notes)
     arms = {run.arm: [other for other in runs if other.arm == run.arm] for run in runs}
     for a, b in combinations(arms, 2):
-        found, at_steps = between(a, arms[a], b, arms[b])
+        found, at_steps, left_out = between(a, arms[a], b, arms[b])
         if len(arms[a]) != len(arms[b]):
             larger = max(a, b, key=lambda arm: len(arms[arm]))
             left = arms[larger][min(len(arms[a]), len(arms[b])) :]
@@ -56,6 +58,7 @@ def degeneration(runs: Sequence[TrainRun], how: Sampling | None = None, *, toler
             )
         estimates += found
         points += at_steps
+        notes += left_out
     if any(estimate.metric.endswith("_change") for estimate in estimates):
         notes.append(
             "Changes between evaluations take the two as independent, for a run keeps no rows of them; both are of "
@@ -76,14 +79,14 @@ def degeneration(runs: Sequence[TrainRun], how: Sampling | None = None, *, toler
 
 
 def _with_flag(
-    changes: list[Estimate], run: TrainRun, split: str, tolerance: float, notes: list[str]
+    changes: list[Estimate], run: TrainRun, split: str | None, tolerance: float, notes: list[str]
 ) -> list[Estimate]:
     by_metric = {change.metric: change for change in changes}
     for outcome, rationale in _FLAGS:
         held, fell = by_metric.get(f"{outcome}_change"), by_metric.get(f"{rationale}_change")
         if held is None or fell is None:
             continue
-        slice = f"{run.name}/{split}"
+        slice = slice_of(run.name, split)
         if held.value is None or fell.value is None or fell.high is None:
             why = held.unavailable or fell.unavailable or "no interval"
             flag = Estimate.missing("degenerated", slice=slice, n=fell.n, n_total=fell.n_total, unavailable=why)
@@ -91,8 +94,8 @@ def _with_flag(
         degenerated = held.value >= -tolerance and fell.high < 0
         if degenerated:
             notes.append(
-                f"{run.name} degenerates ({split}): {outcome} changed by {held.value:+.3f}, while {rationale} fell by "
-                f"{-fell.value:.3f} (95% interval {-fell.high:.3f} to {-(fell.low or 0.0):.3f})."
+                f"{run.name} degenerates ({shown(split)}): {outcome} changed by {held.value:+.3f}, while {rationale} "
+                f"fell by {-fell.value:.3f} (95% interval {-fell.high:.3f} to {-(fell.low or 0.0):.3f})."
             )
         flag = Estimate(slice=slice, metric="degenerated", value=float(degenerated), n=fell.n, n_total=fell.n_total)
         return [*changes, flag]
@@ -102,14 +105,14 @@ def _with_flag(
 def _curve_points(run: TrainRun) -> list[dict[str, Any]]:
     points = []
     for (split, metric), curve in run.curves.items():
-        for step, value in thinned(curve) if split == TRAIN else curve.items():
+        for step, value in thinned(curve) if split is BATCHES else curve.items():
             points.append(
                 {
                     "kind": "curve",
                     "run": run.name,
                     "arm": run.arm,
                     "step": step,
-                    "split": split,
+                    "split": shown(split),
                     "metric": metric,
                     "value": value.value,
                     "low": value.low,

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from rationale_rm.analysis.changes import BLOCK, mover, quarter
-from rationale_rm.analysis.resample import Floats, Ints
-from rationale_rm.analysis.runs import OF_TRAINING, TRAIN, TrainRun
+from rationale_rm.analysis.changes import BLOCK, mover, quarter, rows_of
+from rationale_rm.analysis.resample import Floats
+from rationale_rm.analysis.runs import BATCHES, MINUS, OF_TRAINING, TrainRun, shown, slice_of
 from rationale_rm.documents import Estimate
 
 EVALUATED: Final = ("oa", "rc", "ap")
@@ -26,8 +26,9 @@ _At = tuple[float, float | None, float | None]
 
 def between(
     a: str, runs_a: Sequence[TrainRun], b: str, runs_b: Sequence[TrainRun]
-) -> tuple[list[Estimate], list[dict[str, Any]]]:
-    """Arm `a` minus arm `b`: estimates of slice ``A minus B/SPLIT``, and points of the differences at all common steps.
+) -> tuple[list[Estimate], list[dict[str, Any]], list[str]]:
+    """Arm `a` minus arm `b`: estimates of slice ``A minus B/SPLIT``, points of the differences at all common steps, and
+    notes of what could not be compared.
 
     - ``oa``, ``rc``, ``ap`` of each split at the last step at which both were evaluated;
     - ``train``: ``outcome`` and ``rationale`` over the last quarter of the common steps, and ``rationale_relative``,
@@ -38,26 +39,34 @@ def between(
     evaluations, which are of the same pairs for all seeds, the width of the figures' own intervals is added, as of an
     independent source.
     Arms of unequal size are compared as far as the smaller one goes. n counts evaluated rows or steps, and for
-    evaluations of several seeds the pairs of runs.
+    evaluations of several seeds the pairs of runs; n_total the rows, recorded steps or runs of the larger arm.
     """
     paired = list(zip(runs_a, runs_b, strict=False))
-    name = f"{a} minus {b}"
+    name = f"{a}{MINUS}{b}"
+    notes: list[str] = []
     estimates: list[Estimate] = []
     points: list[dict[str, Any]] = []
     splits = [s for s in paired[0][0].splits if all(s in run.splits for both in paired for run in both)]
+    every = {split for both in paired for run in both for split in run.splits}
+    notes += [
+        f"{name}: some of the runs have no evaluation of {shown(one)}, so it is left out."
+        for one in sorted(every.difference(splits))
+    ]
     for split in splits:
         for metric in EVALUATED:
             found = _at_steps(paired, split, metric)
             points += [
-                {"kind": "difference", "a": a, "b": b, "step": step, "split": split, "metric": metric,
+                {"kind": "difference", "a": a, "b": b, "step": step, "split": shown(split), "metric": metric,
                  "value": at[0], "low": at[1], "high": at[2]}
                 for step, at in found.items()
             ]  # fmt: skip
-            estimates.append(_last(f"{name}/{split}", metric, found, _n(paired, split, metric, found)))
+            counts = _counts(paired, split, metric, found, max(len(runs_a), len(runs_b)))
+            estimates.append(_last(slice_of(name, split), metric, found, counts))
+            notes += _before_the_end(slice_of(name, split), metric, found, paired, split)
     for metric in OF_TRAINING[:2]:
-        estimates.append(_training(f"{name}/{TRAIN}", metric, paired, relative=False))
-    estimates.append(_training(f"{name}/{TRAIN}", "rationale", paired, relative=True))
-    return estimates, points
+        estimates.append(_training(slice_of(name, BATCHES), metric, paired, relative=False))
+    estimates.append(_training(slice_of(name, BATCHES), "rationale", paired, relative=True))
+    return estimates, points, notes
 
 
 def _at_steps(paired: Sequence[tuple[TrainRun, TrainRun]], split: str, metric: str) -> dict[int, _At]:
@@ -93,39 +102,56 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def _last(slice: str, metric: str, found: dict[int, _At], n: int) -> Estimate:
+def _last(slice: str, metric: str, found: dict[int, _At], counts: tuple[int, int]) -> Estimate:
+    n, n_total = counts
     if not found:
-        return Estimate.missing(metric, slice=slice, unavailable="no step at which both were evaluated")
+        return Estimate.missing(
+            metric, slice=slice, n=n, n_total=n_total, unavailable="no step at which both were evaluated"
+        )
     value, low, high = found[max(found)]
     why = None if low is not None else "no interval: the runs recorded none"
-    return Estimate(slice=slice, metric=metric, value=value, low=low, high=high, n=n, n_total=n, unavailable=why)
+    return Estimate(slice=slice, metric=metric, value=value, low=low, high=high, n=n, n_total=n_total, unavailable=why)
 
 
-def _n(paired: Sequence[tuple[TrainRun, TrainRun]], split: str, metric: str, found: dict[int, _At]) -> int:
-    if len(paired) > 1 or not found:
-        return len(paired)
-    counts = [run.curves[split, metric][max(found)].n for run in paired[0]]
-    return min((count for count in counts if count is not None), default=1)
+def _counts(
+    paired: Sequence[tuple[TrainRun, TrainRun]], split: str, metric: str, found: dict[int, _At], n_runs: int
+) -> tuple[int, int]:
+    """The n and n_total of a difference of evaluations: rows, or of several seeds the pairs of runs."""
+    if n_runs > 1 or not found:
+        return len(paired) if found else 0, n_runs if n_runs > 1 else 0
+    return rows_of(*(run.curves[split, metric][max(found)] for run in paired[0]))
+
+
+def _before_the_end(
+    slice: str, metric: str, found: dict[int, _At], paired: Sequence[tuple[TrainRun, TrainRun]], split: str
+) -> list[str]:
+    """What to say of a figure that some run does not know at the last step at which all were evaluated."""
+    common = set.intersection(*(set(run.steps[split]) for both in paired for run in both))
+    if not found or max(found) == max(common):
+        return []
+    return [f"{slice}: {metric} is not known to all at step {max(common):,}; its difference is of step {max(found):,}."]
 
 
 def _training(slice: str, metric: str, paired: Sequence[tuple[TrainRun, TrainRun]], *, relative: bool) -> Estimate:
     name = f"{metric}_relative" if relative else metric
     columns = [_common(x, y, metric) for x, y in paired]
-    if any(len(steps) < MIN_LATE_BLOCKS * BLOCK for steps, _, _ in columns):
+    n, n_total = (sum(counts) for counts in zip(*((len(x), due) for x, _, due in columns), strict=True))
+    if any(len(x) < MIN_LATE_BLOCKS * BLOCK for x, _, _ in columns):
         why = f"the runs share too few steps: {MIN_LATE_BLOCKS * BLOCK} are needed in the last quarter"
-        return Estimate.missing(name, slice=slice, n=sum(len(steps) for steps, _, _ in columns), unavailable=why)
-    n = sum(len(steps) for steps, _, _ in columns)
+        return Estimate.missing(name, slice=slice, n=n, n_total=n_total, unavailable=why)
     if len(paired) > 1:
-        values = [float(np.mean(x) / np.mean(y) - 1 if relative else np.mean(x - y)) for _, x, y in columns]
+        values = [float(np.mean(x) / np.mean(y) - 1 if relative else np.mean(x - y)) for x, y, _ in columns]
         if not np.all(np.isfinite(values)):
             return Estimate.missing(
-                name, slice=slice, n=n, n_total=n, unavailable="a rationale reward of 0 to divide by"
+                name, slice=slice, n=n, n_total=n_total, unavailable="a rationale reward of 0 to divide by"
             )
         mean, below, above = over_seeds(values)
-        return Estimate(slice=slice, metric=name, value=mean, low=below, high=above, n=n, n_total=n)
-    _, x, y = columns[0]
+        return Estimate(slice=slice, metric=name, value=mean, low=below, high=above, n=n, n_total=n_total)
+    x, y, _ = columns[0]
     if relative and np.sum(y) == 0:
-        return Estimate.missing(name, slice=slice, n=n, n_total=n, unavailable="a rationale reward of 0 to divide by")
+        return Estimate.missing(
+            name, slice=slice, n=n, n_total=n_total, unavailable="a rationale reward of 0 to divide by"
+        )
     ratio = float(np.sum(x) / np.sum(y)) if relative else 1.0
     # of a ratio: what a block moves it by, to first order
     moves: Floats = (x - ratio * y) / np.mean(y) if relative else x - y
@@ -133,13 +159,16 @@ def _training(slice: str, metric: str, paired: Sequence[tuple[TrainRun, TrainRun
     mean, low, high = over_seeds([float(np.mean(block)) for block in blocks])
     value = ratio - 1 if relative else float(np.mean(moves))
     return Estimate(
-        slice=slice, metric=name, value=value, low=value + low - mean, high=value + high - mean, n=n, n_total=n
+        slice=slice, metric=name, value=value, low=value + low - mean, high=value + high - mean, n=n, n_total=n_total
     )
 
 
-def _common(a: TrainRun, b: TrainRun, metric: str) -> tuple[Ints, Floats, Floats]:
-    """The last quarter of the steps that both runs know `metric` of."""
-    (steps_a, x), (steps_b, y) = a.column(TRAIN, metric), b.column(TRAIN, metric)
+def _common(a: TrainRun, b: TrainRun, metric: str) -> tuple[Floats, Floats, int]:
+    """The values of both runs at the steps of the last quarter that both know `metric` of, and how many steps of it
+    both recorded.
+    """
+    (steps_a, x), (steps_b, y) = a.column(BATCHES, metric), b.column(BATCHES, metric)
+    due = np.intersect1d(a.due(BATCHES), b.due(BATCHES), assume_unique=True)
     steps, at_a, at_b = np.intersect1d(steps_a, steps_b, assume_unique=True, return_indices=True)
-    late = quarter(steps, first=False)
-    return steps[late], x[at_a][late], y[at_b][late]
+    late = quarter(steps, due, first=False)
+    return x[at_a][late], y[at_b][late], int(quarter(due, due, first=False).sum())

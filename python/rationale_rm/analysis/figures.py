@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,6 +110,17 @@ def point(estimate: Estimate, **fields: Any) -> dict[str, Any]:
     """The estimate as a point of a figure, after the fields that say where it stands."""
     shown = {name: getattr(estimate, name) for name in ("metric", "value", "low", "high", "n", "n_total")}
     return {**fields, **shown}
+
+
+def part(name: str, taken: Collection[str] = ()) -> str:
+    """A name from the data as the last part of a slice: without ``/``, and none of `taken`, which mean something else.
+
+    ``%`` and ``/`` in it become ``%25`` and ``%2F``; a name that is taken has ``%%`` before it.
+    """
+    shown = name.replace("%", "%25").replace("/", "%2F")
+    while shown in taken:
+        shown = f"%%{shown}"
+    return shown
 
 
 def finite(value: float) -> float | None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from rationale_rm import _core as core
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import manifest
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.resample import Floats
 from rationale_rm.analysis.scoreboards import Scoreboard
 from rationale_rm.documents import Analysis, Estimate

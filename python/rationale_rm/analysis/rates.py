@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import files_of
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import files_of, rewound_stdin
 from rationale_rm.analysis.resample import numbered
 from rationale_rm.analysis.samples import is_view
-from rationale_rm.data import BadLine, DataError, read_rows
-from rationale_rm.documents import Analysis, Estimate, SampleView
+from rationale_rm.data import STDIN, BadLine, DataError, read_rows
+from rationale_rm.documents import OVERALL, Analysis, Estimate
 
 CLASSES: Final = ("EG", "CG", "GS")
 FLAWS: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
@@ -36,43 +36,42 @@ class Labelled:
     """Some of `FLAWS` for each reason; None where the labeller gave no answer, which is not ()."""
 
 
-def of_views(views: Sequence[SampleView]) -> list[Labelled]:
-    """The labels of samples that have any."""
-    return [
-        Labelled(view.id, view.pair_id, view.model, view.domain, view.classes, view.flaws)
-        for view in views
-        if view.classes or view.flaws
-    ]
-
-
 def rates(
     samples: Sequence[Labelled], how: Sampling | None = None, *, labeller: str = "", manifest: Any = None
 ) -> Analysis:
     """Share of the reasons of each model in each class and with each flaw (`any_flaw`: with one at least).
 
-    Slices are ``MODEL`` and, where there are several domains, ``MODEL/DOMAIN``; rule is `labeller`; intervals draw
-    source pairs. n_total counts all reasons, n those that have a label. Points: ``model, domain``, ``kind``
-    (``class``, ``flaw``), ``label`` and the figure.
+    Slices are ``MODEL`` and, where there are several domains, ``MODEL/DOMAIN``, with the domain as `figures.part`
+    writes it where a model is called ``MODEL/DOMAIN``; rule is `labeller`; intervals draw source pairs. n_total counts
+    all reasons, n those that have a label; how many answers hold no reason is a note. Points: ``model, domain``,
+    ``kind`` (``class``, ``flaw``), ``label`` and the figure.
     """
     how = how or Sampling()
     estimates: list[Estimate] = []
     points: list[dict[str, Any]] = []
+    notes: list[str] = []
     models = sorted({sample.model for sample in samples})
     for model in models:
         of_model = [sample for sample in samples if sample.model == model]
+        n_empty = sum(not (sample.classes or sample.flaws) for sample in of_model)
+        if n_empty:
+            notes.append(f"{model}: {n_empty} of {len(of_model)} answers hold no reason to label, and are in no rate.")
+        taken = {OVERALL, *(other.removeprefix(f"{model}/") for other in models if other.startswith(f"{model}/"))}
         domains = sorted({sample.domain for sample in of_model})
         for domain in [None, *(domains if len(domains) > 1 else [])]:
             chosen = [sample for sample in of_model if domain in (None, sample.domain)]
-            slice = model if domain is None else f"{model}/{domain}"
+            name = OVERALL if domain is None else figures.part(domain, taken)
+            slice = model if domain is None else f"{model}/{name}"
             for kind, label, estimate in _rates(slice, chosen, labeller, how):
                 estimates.append(estimate)
-                points.append(figures.point(estimate, model=model, domain=domain or "overall", kind=kind, label=label))
+                points.append(figures.point(estimate, model=model, domain=name, kind=kind, label=label))
     return Analysis(
         analysis="taxonomy",
         subject=tuple(models),
         manifest={**(manifest or {}), "labeller": labeller},
         estimates=tuple(estimates),
         points=tuple(points),
+        notes=tuple(notes),
     )
 
 
@@ -110,7 +109,10 @@ def read_labels(paths: Sequence[str | os.PathLike[str]]) -> list[Labelled]:
     found: dict[tuple[str, str], Labelled] = {}
     places: dict[tuple[str, str], str] = {}
     makers: dict[tuple[str, str], Any] = {}
-    for row in read_rows(files_of(paths)):
+    files = files_of(paths)
+    if STDIN in files:
+        rewound_stdin()
+    for row in read_rows(files):
         if isinstance(row, BadLine):
             raise DataError(row)
         value = row.value

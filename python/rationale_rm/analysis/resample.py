@@ -7,7 +7,7 @@ the mean of a column of `resampled_sums` has the interval that the core gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -41,18 +41,28 @@ def resampled_sums(columns: Floats, clusters: Ints, *, n_resamples: int, seed: i
     return np.concatenate(found)
 
 
-def resampled_spearman(x: Floats, y: Floats, clusters: Ints, *, n_resamples: int, seed: int) -> Floats:
+def resampled_spearman(
+    x: Floats,
+    y: Floats,
+    clusters: Ints,
+    *,
+    n_resamples: int,
+    seed: int,
+    on_resample: Callable[[int], None] | None = None,
+) -> Floats:
     """Spearman's correlation of x and y, (n,) each, over the rows of each resample of the clusters: (n_resamples,).
 
     As `rationale_rm.spearman` of the rows that are drawn, but they are not sorted again for each: how often each value
-    is drawn gives its mean rank. NaN where one of the two does not vary.
+    is drawn gives its mean rank. NaN where one of the two does not vary. `on_resample` is called with the number done.
     """
     _, place = np.unique(clusters, return_inverse=True)
     n_clusters = int(place.max()) + 1
     (_, of_x), (_, of_y) = np.unique(x, return_inverse=True), np.unique(y, return_inverse=True)
-    found = []
+    found: list[float] = []
     for block in draws(n_clusters, n_resamples, seed):
         for taken in block:
+            if on_resample is not None:
+                on_resample(len(found))
             weights = np.bincount(taken, minlength=n_clusters)[place].astype(np.float64)
             found.append(_weighted_correlation(_ranks(of_x, weights), _ranks(of_y, weights), weights))
     return np.array(found)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rationale_rm.analysis.answers import read_json
-from rationale_rm.data import BadLine, DataError
+from rationale_rm.analysis.files import each_once, read_json
+from rationale_rm.data import STDIN, BadLine, DataError
 from rationale_rm.documents import OVERALL, RESULT_FILE, Estimate, EvalResult
 from rationale_rm.types import SchemaError
 
@@ -40,20 +40,13 @@ def read_scoreboard(paths: Sequence[str | os.PathLike[str]], figure: str | None 
     Raises `DataError` for a file that cannot be read as one of these, for a figure that is not there, and for a model
     that stands there twice; `FileNotFoundError` for a path that is not there.
     """
-    files: list[str] = []
-    for path in [os.fspath(path) for path in paths]:
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"no such file or folder: {path}")
-        found = sorted(map(str, Path(path).rglob(RESULT_FILE))) if os.path.isdir(path) else [path]
-        if not found:
-            raise FileNotFoundError(f"no {RESULT_FILE} in the folder {path}: a run of `rationale-rm eval` is expected")
-        files += found
+    files = board_files(paths)
     scores: dict[str, float] = {}
     unscored: dict[str, str] = {}
     names: list[str] = []
     places: dict[str, str] = {}
     results: tuple[str, str] | None = None
-    for file in dict.fromkeys(files):
+    for file in files:
         if file.lower().endswith(".json"):
             name, rows = _of_result(file, figure)
             if results and name != results[0]:
@@ -75,6 +68,24 @@ def read_scoreboard(paths: Sequence[str | os.PathLike[str]], figure: str | None 
             else:
                 scores[model] = value
     return Scoreboard(", ".join(dict.fromkeys(names)), scores, unscored, tuple(files))
+
+
+def board_files(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The files of a benchmark, each once: results of the run folders in `paths`, and files as they are.
+
+    Raises `FileNotFoundError` for a path that is not there, and `DataError` for one that is no file.
+    """
+    files: list[str] = []
+    for path in [os.fspath(path) for path in paths]:
+        if path == STDIN:
+            raise FileNotFoundError("a benchmark is a file or a folder: standard input is not read")
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"no such file or folder: {path}")
+        found = sorted(map(str, Path(path).rglob(RESULT_FILE))) if os.path.isdir(path) else [path]
+        if not found:
+            raise FileNotFoundError(f"no {RESULT_FILE} in the folder {path}: a run of `rationale-rm eval` is expected")
+        files += found
+    return each_once(files)
 
 
 _Rows = list[tuple[str, float | str, int]]

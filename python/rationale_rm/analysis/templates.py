@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from rationale_rm.analysis import figures
-from rationale_rm.analysis.answers import Answers, manifest, reasons_known
+from rationale_rm.analysis.answers import Answers, reasons_known
 from rationale_rm.analysis.figures import Sampling
+from rationale_rm.analysis.files import manifest
 from rationale_rm.analysis.masking import MAX_CHARACTERS, mask, normalise
 from rationale_rm.analysis.near_duplicates import SIMILAR, cluster
 from rationale_rm.analysis.resample import Ints, numbered
@@ -21,6 +22,10 @@ KINDS: Final = ("duplicate", "template", "near_duplicate")
 N_CLUSTERS: Final = 20
 N_EXAMPLES: Final = 3
 _SHOWN: Final = 300
+_UNKNOWN_NOTE: Final = (
+    "{model}: of {n} of {n_due} answers nobody knows the reasons (no answer came, it could not be read, or the data do "
+    "not hold it), so the shares are without them."
+)
 _PAIRS_NOTE: Final = (
     "The more pairs a model answered, the more often a reason comes again: compare models over the same pairs."
 )
@@ -28,11 +33,15 @@ _PAIRS_NOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Reasons:
-    """The reasons of a model, one row each."""
+    """The reasons of a model that say something, one row each."""
 
     texts: list[str]
     ids: list[str]
     pairs: Ints
+    n_total: int
+    """With those that are blank."""
+    n_unknown: int
+    """Answers whose reasons nobody knows."""
 
 
 def templates(
@@ -49,8 +58,8 @@ def templates(
     - ``template_share``: the same once sides, names, numbers and quotes are masked (`masking.mask`);
     - ``near_duplicate_share``: masked, and by `similar` alike to the leader of their cluster (see `cluster`).
 
-    Mostly each holds the one before it; not so texts that differ in capitals, by which `mask` knows names, and texts
-    beyond the length that is masked. Several answers about one pair (both
+    Each holds the one before it: texts that differ in capitals alone, by which `mask` knows names, have one mask, the
+    shortest of theirs. Several answers about one pair (both
     orders, several samples) repeat nothing. Intervals draw pairs, and keep what is a repetition in the data as it is.
     Points are the largest clusters: ``kind`` ``template`` or ``near_duplicate``, ``model, template, n_reasons, n_pairs,
     share``, and ``examples``, each with ``id`` and ``reason``. `on_progress` is told the model and the texts done.
@@ -58,13 +67,21 @@ def templates(
     how = how or Sampling()
     estimates: list[Estimate] = []
     points: list[dict[str, Any]] = []
+    notes = [_PAIRS_NOTE] if len(answers.models) > 1 else []
     for model in answers.models:
-        reasons = _reasons(answers.of(model))
+        views, missing = answers.of(model), answers.missing.get(model, 0)
+        reasons = _reasons(views)
+        if reasons.n_unknown + missing:
+            n, n_due = reasons.n_unknown + missing, len(views) + missing
+            notes.append(_UNKNOWN_NOTE.format(model=model, n=n, n_due=n_due))
         if not reasons.texts:
             why = "no answer holds a reason"
-            estimates += [Estimate.missing(f"{kind}_share", slice=model, unavailable=why) for kind in KINDS]
+            estimates += [
+                Estimate.missing(f"{kind}_share", slice=model, n_total=reasons.n_total, unavailable=why)
+                for kind in KINDS
+            ]
             continue
-        masked = [mask(text) for text in reasons.texts]
+        masked = _masked(reasons.texts)
         groups = {
             "duplicate": numbered(normalise(text) for text in reasons.texts),
             "template": numbered(masked),
@@ -73,7 +90,9 @@ def templates(
         for kind, group in groups.items():
             n_pairs = _pairs_of(group, reasons.pairs)
             repeated = (n_pairs[group] >= min_pairs).astype(float)
-            estimates.append(figures.mean(model, f"{kind}_share", repeated, reasons.pairs, how))
+            estimates.append(
+                figures.mean(model, f"{kind}_share", repeated, reasons.pairs, how, n_total=reasons.n_total)
+            )
             if kind != "duplicate":
                 points += _largest(model, kind, group, n_pairs, reasons, masked, min_pairs)
     return Analysis(
@@ -82,19 +101,30 @@ def templates(
         manifest=manifest(answers.files, how, min_pairs=min_pairs, similar=similar, masked_characters=MAX_CHARACTERS),
         estimates=tuple(estimates),
         points=tuple(points),
-        notes=(_PAIRS_NOTE,) if len(answers.models) > 1 else (),
+        notes=tuple(notes),
     )
 
 
 def _reasons(views: Sequence[SampleView]) -> _Reasons:
-    rows = [
-        (reason, view.id, view.pair_id)
-        for view in views
-        if reasons_known(view)
-        for reason in view.reasons
-        if reason.strip()
-    ]
-    return _Reasons([row[0] for row in rows], [row[1] for row in rows], numbered(row[2] for row in rows))
+    known = [view for view in views if reasons_known(view)]
+    rows = [(reason, view) for view in known for reason in view.reasons if reason.strip()]
+    return _Reasons(
+        [reason for reason, _ in rows],
+        [view.id for _, view in rows],
+        numbered(view.pair_id for _, view in rows),
+        sum(len(view.reasons) for view in known),
+        len(views) - len(known),
+    )
+
+
+def _masked(texts: Sequence[str]) -> list[str]:
+    """The mask of each text; that of one that differs in capitals or blanks, where it is shorter."""
+    plain = [normalise(text) for text in texts]
+    shortest: dict[str, str] = {}
+    for name, text in zip(plain, texts, strict=True):
+        found = mask(text)
+        shortest[name] = min(shortest.get(name, found), found, key=lambda one: (len(one), one))
+    return [shortest[name] for name in plain]
 
 
 def _near(masked: Sequence[str], similar: float, model: str, on_progress: Callable[[str, int], None] | None) -> Ints:

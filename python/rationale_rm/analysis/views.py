@@ -9,7 +9,7 @@ import numpy as np
 from rationale_rm.documents import SampleView
 from rationale_rm.judge.answers import match_cells
 from rationale_rm.metrics import Settings, critiques, match_requests, read_judge, score_rows
-from rationale_rm.types import VERDICT_TEXTS, Critique, Entry, Pair
+from rationale_rm.types import Critique, Entry, Pair
 
 
 def of_pairs(
@@ -27,23 +27,13 @@ def of_pairs(
             status = rows.matched.status[row]
             scores, matches = cells[row]
             yield (
-                SampleView(
+                SampleView.of(
+                    pair,
+                    answer,
                     id=pair.id,
-                    pair_id=pair.source_id,
                     model=model,
-                    domain=pair.domain,
-                    context=pair.context,
-                    response1=pair.response1,
-                    response2=pair.response2,
-                    label=None if pair.label is None else VERDICT_TEXTS[pair.label],
-                    verdict=None if answer.verdict is None else VERDICT_TEXTS[answer.verdict],
                     right=None if np.isnan(outcome[row]) else bool(outcome[row]),
                     status=rows.answer_status[row],
-                    swapped=answer.swapped,
-                    sample=answer.sample,
-                    text=answer.text,
-                    references=pair.references,
-                    reasons=answer.reasons or (),
                     scores=scores,
                     matches=matches,
                     judge_status=status,

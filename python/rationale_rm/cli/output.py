@@ -20,6 +20,8 @@ from rationale_rm.data import STDIN, BadLine, expand
 BAD_INPUT: Final = 1
 USAGE: Final = 2
 SHOWN_BAD_LINES: Final = 5
+LONGEST_NOTE: Final = 4000
+"""Characters of a remark; names in the data may be longer than any screen."""
 APPENDED: Final = "OUT"
 """The argument of the subcommands that go on with their output."""
 
@@ -50,9 +52,9 @@ def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
 
 
 def note(message: str) -> None:
-    """Prints a remark on standard error."""
+    """Prints a remark on standard error, as far as a person would read it."""
     try:
-        print(safe(message), file=sys.stderr, flush=True)
+        print(safe(message, LONGEST_NOTE), file=sys.stderr, flush=True)
     except OSError:  # there is nowhere left to say it
         _silence(sys.stderr)
 
@@ -67,8 +69,12 @@ def left_out(bad: Sequence[BadLine], n_lines: int) -> str:
     return f"{len(bad)} of {count(n_lines, 'line')} {'was' if len(bad) == 1 else 'were'} left out"
 
 
-def report_bad_lines(bad: Sequence[BadLine], n_lines: int, quiet: bool = False) -> None:
-    """Says on standard error how many lines were left out, and unless `quiet` shows the first."""
+def report_bad_lines(
+    bad: Sequence[BadLine], n_lines: int, quiet: bool = False, listed: str = "--json lists them all"
+) -> None:
+    """Says on standard error how many lines were left out, and unless `quiet` shows the first; `listed` says where the
+    others are.
+    """
     if not bad:
         return
     note(f"warning: {left_out(bad, n_lines)}{'' if quiet else ':'}")
@@ -77,7 +83,7 @@ def report_bad_lines(bad: Sequence[BadLine], n_lines: int, quiet: bool = False) 
     for line in bad[:SHOWN_BAD_LINES]:
         note(f"  {line}")
     if len(bad) > SHOWN_BAD_LINES:
-        note(f"  … and {len(bad) - SHOWN_BAD_LINES} more; --json lists them all")
+        note(f"  … and {len(bad) - SHOWN_BAD_LINES} more; {listed}")
 
 
 class Progress:

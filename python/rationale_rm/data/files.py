@@ -24,9 +24,10 @@ STDIN: Final = "-"
 _CHUNK: Final = 1 << 16
 _MAX_LINE: Final = 1 << 28
 _REPORT: Final = re.compile(
-    rb'\s*\{\s*"(schema_version|command)"\s*:\s*("\w*"|\d+)\s*,\s*"(?!\1)(schema_version|command)"\s*:'
+    rb'\s*\{\s*("(schema_version|command)"\s*:\s*("\w*"|\d+)\s*,\s*"(?!\2)(schema_version|command)"\s*:'
+    rb'|"analysis"\s*:\s*"\w*"\s*,\s*"subject"\s*:)'
 )
-"""How a report that this program wrote begins."""
+"""How a report, or an analysis, that this program wrote begins."""
 _SUFFIXES: Final = re.compile(r"\.(jsonl|ndjson|json|parquet)(\.(gz|zst))?$", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ class Row:
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     """The files that `paths` name, folders searched for ``.jsonl .ndjson .json .parquet`` (and ``.gz
-    .zst``), sorted. Reports that this program wrote into a folder are no data and passed over.
+    .zst``), sorted. Reports and analyses that this program wrote into a folder are no data and passed over.
 
     Raises `FileNotFoundError` for a path that is not there and for a folder without such a file.
     """

@@ -16,15 +16,14 @@ from rationale_rm.analysis.answers import reasons_known
 from rationale_rm.analysis.taxonomy import LabelRequest, LabelResult, Labels, LabelSettings, label, label_each, rules
 from rationale_rm.analysis.taxonomy.model import MAX_TOKENS, question
 from rationale_rm.cli import asking, options, output
-from rationale_rm.cli.analyze_inputs import (
+from rationale_rm.cli.analyze.inputs import answers_of, failing, files_once, finish
+from rationale_rm.cli.analyze.options import (
     InputsArgument,
     LabelScaleOption,
     ModelOption,
+    Reading,
     ResamplesOption,
     StrictOption,
-    answers_of,
-    failing,
-    finish,
 )
 from rationale_rm.documents import SampleView
 from rationale_rm.judge.spec import model_of, parse_spec
@@ -91,7 +90,7 @@ def taxonomy(
     correctness (F2), generic relevance (F3), single-sided praise (F4), unfalsifiable (F5), non sequitur (F6),
     contradiction (F7). Then gives their rates for each model and domain, with 95% intervals over source pairs.
     """
-    output.inputs_and_targets(inputs, {output.APPENDED: out, "--json": how.summary})
+    files_once(inputs, {output.APPENDED: out, "--json": how.summary})
     settings = LabelSettings(seed=seed, max_tokens=max_tokens, constrain=constrain)
     spec = None
     if labeller != rules.NAME:
@@ -99,16 +98,15 @@ def taxonomy(
             spec = parse_spec(labeller)
         except ValueError as error:
             output.fail(f"--labeller {error}".replace("expected ", f"expected {rules.NAME}, "), output.USAGE)
-    answers = answers_of(
-        inputs,
-        model,
-        top_k=0,
+    reading = Reading(
+        sampling=Sampling(n_resamples, seed),
+        json_path=how.summary,
+        quiet=how.quiet,
+        models=model,
         label_scale=label_scale,
         strict=strict,
-        quiet=how.quiet,
-        need_references=False,
-        own_output=out,
     )
+    answers = answers_of(inputs, reading, top_k=0, need_references=False, own_output=out)
     items = _items(answers, how.limit)
     wanted = {item.request.id: _digest(item.request) for item in items}
     if spec is None:
@@ -137,14 +135,13 @@ def taxonomy(
         work = label_each(caller, requests, on_labels, settings)
 
     def show() -> None:
-        sampling = Sampling(n_resamples, seed)
         with failing():
             labelled = _labelled(items, read_labels([out]), run.journal.done)
-            about = manifest(answers.files, sampling, made_by=made_by, labels=os.path.basename(out))
-            document = rates(labelled, sampling, labeller=made_by["labeller"], manifest=about)
-            if spec is None:
-                document = replace(document, notes=(*document.notes, rules.NOTE))
-        finish(document, how.summary, how.quiet, answers.bad)
+            about = manifest(answers.files, reading.sampling, made_by=made_by, labels=os.path.basename(out))
+            document = rates(labelled, reading.sampling, labeller=made_by["labeller"], manifest=about)
+        more = [*_left_out(answers, how.limit), *([rules.NOTE] if spec is None else [])]
+        document = replace(document, notes=(*document.notes, *more))
+        finish(document, reading, answers.bad, answers.n_lines)
 
     try:
         run.carry_out(work, COMMAND, (), answers.n_lines)
@@ -173,6 +170,23 @@ def _items(answers: Answers, limit: int | None) -> list[_Item]:
     if not items:
         output.fail("nothing to label: no answer in the input holds a reason")
     return items[:limit]
+
+
+def _left_out(answers: Answers, limit: int | None) -> list[str]:
+    """What to say of answers whose reasons are in no rate."""
+    notes = []
+    for model in answers.models:
+        views, missing = answers.of(model), answers.missing.get(model, 0)
+        unknown = sum(not reasons_known(view) for view in views) + missing
+        empty = sum(reasons_known(view) and not view.reasons for view in views)
+        if unknown:
+            notes.append(f"{model}: of {unknown} of {len(views) + missing} answers nobody knows the reasons.")
+        if empty:
+            notes.append(f"{model}: {empty} of {len(views) + missing} answers hold no reason.")
+    n = sum(reasons_known(view) and bool(view.reasons) for view in answers.views)
+    if limit is not None and n > limit:
+        notes.append(f"{n - limit} of {n} answers with reasons are past --limit, and in no rate.")
+    return notes
 
 
 def _digest(request: LabelRequest) -> str:

@@ -18,11 +18,20 @@ MAX_ROWS: Final = 120
 """More figures are in the JSON only."""
 _LISTED: Final = 10
 _TEXT: Final = 60
+_NAMES: Final = 12
+_NOTE: Final = 600
+_NOTES: Final = 40
+
+
+def named(names: Sequence[str]) -> str:
+    """The names, as far as a line has room for them."""
+    shown = ", ".join(safe(name, _TEXT) for name in names[:_NAMES])
+    return shown + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
 
 
 def tables(analysis: Analysis) -> str:
     """The figures of an analysis, by slice, what it lists, and its notes."""
-    parts: list[Any] = [plain(f"{analysis.analysis}: {', '.join(analysis.subject)}", "bold"), _estimates(analysis)]
+    parts: list[Any] = [plain(f"{analysis.analysis}: {named(analysis.subject)}", "bold"), _estimates(analysis)]
     reasons = _reasons(analysis.estimates)
     listed = _LISTS.get(analysis.analysis)
     if listed is not None:
@@ -30,7 +39,9 @@ def tables(analysis: Analysis) -> str:
     if len(analysis.estimates) > MAX_ROWS:
         parts.append(plain(f"{len(analysis.estimates) - MAX_ROWS} more figures are in --json."))
     parts.append(plain("In brackets 95% intervals; n: with an answer / that should have one."))
-    parts += [plain(f"- {text}") for text in [*analysis.notes, *reasons[:_LISTED]]]
+    parts += [plain(f"- {safe(text, _NOTE)}") for text in [*analysis.notes[:_NOTES], *reasons[:_LISTED]]]
+    if len(analysis.notes) > _NOTES:
+        parts.append(plain(f"- … and {len(analysis.notes) - _NOTES} more notes; --json has them."))
     if len(reasons) > _LISTED:
         parts.append(
             plain(f"- … and {len(reasons) - _LISTED} more reasons for which there is no figure; --json has them.")
@@ -44,7 +55,7 @@ def _reasons(estimates: Sequence[Estimate]) -> list[str]:
     for one in estimates:
         if one.unavailable is not None:
             missing.setdefault((one.slice, one.unavailable), []).append(one.metric)
-    return [f"{slice}: {', '.join(metrics)}: {why}" for (slice, why), metrics in missing.items()]
+    return [f"{safe(slice, _TEXT)}: {named(metrics)}: {safe(why, _NOTE)}" for (slice, why), metrics in missing.items()]
 
 
 def _estimates(analysis: Analysis) -> Table:
