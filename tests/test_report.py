@@ -111,12 +111,18 @@ def test_a_figure_says_what_was_not_answered_and_why_there_is_none():
 
 
 @pytest.mark.parametrize(
-    ("metric", "slice", "code"),
-    [("EG", "m", "EG"), ("f4", "m", "F4"), ("flaw_F4", "m", "F4"), ("share", "m/F7", "F7"), ("flaws", "F14", None),
-     ("f1", "overall", "F1"), ("rc", "m", None)],
-)  # fmt: skip
-def test_codes_of_estimates(metric, slice, code):
-    assert code_of(Estimate(metric=metric, slice=slice, value=0.1, n=1, n_total=1)) == code
+    ("metric", "code"),
+    [
+        *((code, code) for code in ("EG", "CG", "GS", "F1", "F7")),
+        ("f1", None),
+        ("any_flaw", None),
+        ("F8", None),
+        ("rc", None),
+    ],
+)
+def test_codes_of_figures(metric, code):
+    """f1 is a mean of precision and recall, F1 a flaw."""
+    assert code_of(metric) == code
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from rationale_rm.documents import OVERALL, Estimate
 from rationale_rm.report import charts, names
@@ -14,7 +13,6 @@ from rationale_rm.report.palette import Palette
 from rationale_rm.report.sections.every_figure import every_figure
 from rationale_rm.report.text import percent
 
-CODE: Final = re.compile(r"(?:^|[^A-Z0-9])(EG|CG|GS|F[1-7])\Z", re.ASCII)
 Found = dict[str, dict[str, Estimate]]
 """Model → code of a class or flaw → its share of the model's reasons."""
 
@@ -42,18 +40,15 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
 def _found(one: NamedAnalysis, rule: str) -> Found:
     found: Found = {}
     for estimate in one.analysis.estimates:
-        name, model = code_of(estimate), _model(estimate, one.analysis.subject)
+        name, model = code_of(estimate.metric), _model(estimate, one.analysis.subject)
         if name is not None and model is not None and estimate.rule == rule:
             found.setdefault(model, {})[name] = estimate
     return found
 
 
-def code_of(estimate: Estimate) -> str | None:
-    """The class or flaw that an estimate is the share of: its metric or slice ends with the code."""
-    for text in (estimate.metric, estimate.slice):
-        if match := CODE.search(text.upper()):
-            return match.group(1)
-    return None
+def code_of(metric: str) -> str | None:
+    """The class or flaw that a figure is the share of."""
+    return metric if metric in names.CLASSES or metric in names.FLAWS else None
 
 
 def _model(estimate: Estimate, subject: Sequence[str]) -> str | None:
