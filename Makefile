@@ -94,7 +94,7 @@ test: test-core test-models test-report test-wheel ## Run every test
 
 test-core: setup ## Run what needs neither torch nor a network: cargo, pytest, doctests, type stubs
 	@cargo test --locked --quiet
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 	@$(BIN)/python -m mypy.stubtest rationale_rm._core --ignore-disjoint-bases
 
 test-models: setup-models ## Run tests/models: real models, the in-process engines and a real vLLM server

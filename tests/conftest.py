@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.pop("COLUMNS", None)  # tables as wide as off a terminal, whoever runs the tests
 DATA = Path(os.environ.get("RATIONALE_RM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
