@@ -169,3 +169,17 @@ def test_labels_of_two_files_have_their_names(tmp_path):
     section = reasons.section(read(paths), Palette())
     assert section.blocks[0].title == "Classes of reasons, labelled by rules (by-rules.json)"
     assert section.blocks[2].title == "Classes of reasons, labelled by rules (by-model.json)"
+
+
+def test_a_model_without_labels_is_named(tmp_path):
+    """The public human reasons have no labels: RC without OA is no point, and not nothing."""
+    folders = [
+        reports.write_eval(tmp_path / "a", "labelled", reports.samples("labelled", 3)),
+        reports.write_eval(
+            tmp_path / "b", "plain", reports.samples("plain", 3), estimates=[reports.estimate("rc", 0.25)]
+        ),
+    ]
+    (figure,) = outcome.section(read(folders), (0.7, 0.25), Palette()).blocks
+    assert "only in the table: plain, evaluation" in figure.caption
+    row = next(row for row in figure.table.rows if row[0].text == "plain, evaluation")
+    assert [(cell.text, cell.flag) for cell in row[1:3]] == [("–", "no labels"), (".250", "n = 95 of 100")]

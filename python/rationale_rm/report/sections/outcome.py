@@ -26,6 +26,7 @@ from rationale_rm.report.text import number
 from rationale_rm.report.training import TrainingRun, by_setting, estimate_of
 
 MOST_DOMAINS: Final = 12
+_NO_OA: Final = Estimate.missing("oa", unavailable="no labels")
 Points = dict[str, tuple[Estimate, Estimate]]
 """Slice → OA and RC. One that lacks a value stands in the table, and says why."""
 
@@ -77,9 +78,9 @@ def _eval_points(runs: Sequence[EvalRun], palette: Palette) -> list[_Point]:
         rules = dict.fromkeys(rule for rule, _, metric in figures if metric == "rc")
         for rule in rules:
             pairs = {
-                name: (figures[rule, name, "oa"], rc)
+                name: (figures.get((rule, name, "oa"), _NO_OA), rc)
                 for (its, name, metric), rc in figures.items()
-                if its == rule and metric == "rc" and (rule, name, "oa") in figures
+                if its == rule and metric == "rc"
             }
             name = run.name if len(rules) == 1 else f"{run.name}, {rule}"
             found.append(_Point(name, palette.place(name), False, f"{name}, evaluation", pairs))
