@@ -77,6 +77,7 @@ def test_samples_and_items_of_a_run(benchmark, tmp_path):
     for sample in samples:
         assert sample.response2.startswith("A fine answer of alpha")
         assert sample.response1.startswith(f"A fair answer of {BASELINES[sample.domain]}")
+        assert sample.authors == (BASELINES[sample.domain], "alpha")
         said = re.search(r"\[\[(.*)\]\]", sample.text)[1]
         turned = said.translate(str.maketrans("AB", "BA")) if sample.swapped else said
         assert sample.verdict == turned.replace("B=A", "A=B")

@@ -110,6 +110,7 @@ SAMPLE: Final[Mapping[str, Check]] = {
     "right": (_or_none(_is_flag), "true, false or null"),
     "swapped": (_is_flag, "true or false"),
     "sample": _COUNT,
+    "authors": (lambda value: _each(_is_text)(value) and len(value) in (0, 2), "a list of two texts, or of none"),
     **dict.fromkeys(("references", "reasons"), _TEXTS),
     **dict.fromkeys(("scores", "matches"), _ENTRIES),
     **dict.fromkeys(("rc", "ap"), _SHARE_OR_NONE),

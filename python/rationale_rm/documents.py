@@ -113,6 +113,8 @@ class SampleView(Record):
     context: tuple[Mapping[str, Any], ...] | str
     response1: str
     response2: str
+    authors: tuple[str, ...] = ()
+    """Who wrote the two responses, where the data say."""
     label: str | None = None
     """Which response people prefer, as a verdict: ``A>>B`` … ``B>>A``; A is `response1`."""
     verdict: str | None = None

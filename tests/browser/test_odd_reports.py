@@ -211,3 +211,15 @@ def test_paper_shows_matches_in_words(open_report, full):
     page.emulate_media(media="print")
     assert page.locator(".lines").evaluate("(one) => getComputedStyle(one).visibility") == "hidden"
     assert "matches S" in page.inner_text("#sample") or "no match" in page.inner_text("#sample")
+
+
+def test_responses_say_who_wrote_them(open_report, folder):
+    """In Arena-Hard the judge's name is not that of either response."""
+    (view,) = reports.samples("alpha", 1)
+    one = replace(view, authors=("<b>o3", "alpha"), label=None)
+    file = make_report([reports.write_eval(folder / "arena", "alpha", [one])], folder / "arena.html")
+    page = open_report(file, route(sample=f"alpha/{view.id}"))
+    page.wait_for_selector("#sample .facts")
+    assert page.locator(".response h3").all_inner_texts() == [
+        "Response 1 by <b>o3, the model's A", "Response 2 by alpha, the model's B",
+    ]  # fmt: skip

@@ -20,7 +20,7 @@ CHUNK: Final = 256 * 1024
 """Bytes of JSON at which a chunk is closed: one inflates in a few milliseconds, and a search has few to await."""
 FLAWS: Final = ("F1", "F2", "F3", "F4", "F5", "F6", "F7")
 CLASSES: Final = ("EG", "CG", "GS")
-_PAIR: Final = ("context", "response1", "response2", "references")
+_PAIR: Final = ("context", "response1", "response2", "authors", "references")
 _ANSWER: Final = ("text", "reasons", "scores", "matches", "classes", "flaws", "error", "judge_status", "ap")
 _LEVEL: Final = 6
 _GZIP: Final = 31

@@ -51,10 +51,11 @@ function responses(sample, store, row) {
   const label = store.value("label", row) ?? "";
   const better = label.startsWith("A>") ? 1 : label.startsWith("B>") ? 2 : 0;
   const called = (number) => ((number === 1) === (store.swapped[row] === 0) ? "A" : "B");
+  const author = (number) => (sample.authors.length ? el("small", {}, "by ", inline(sample.authors[number - 1]), ", ") : "");
   const one = (number) =>
     el(
       "section", { class: "response" },
-      el("h3", {}, `Response ${number} `, el("small", {}, `the model's ${called(number)}${better === number ? ", better by the label" : ""}`)),
+      el("h3", {}, `Response ${number} `, author(number), el("small", {}, `the model's ${called(number)}${better === number ? ", better by the label" : ""}`)),
       block(sample[`response${number}`])
     );
   return el("div", { class: "responses" }, one(1), one(2));
