@@ -29,7 +29,7 @@ def test_rules_write_labels_and_rates(tmp_path):
     assert records["p1/m"]["classes"] == ["EG", "GS"]
     assert records["p1/m"]["flaws"][0] == []
     assert records["p2/m"]["flaws"] == [["F2"]]
-    assert records["p2/m"]["made_by"] == {"command": "analyze taxonomy", "labeller": "rules", "rules": 1}
+    assert records["p2/m"]["made_by"] == {"command": "analyze taxonomy", "labeller": "rules", "rules": 2}
     found = analysis(summary)
     assert (found.analysis, found.subject) == ("taxonomy", ("m",))
     assert (figure(found, "m", "EG").value, figure(found, "m", "EG").n_total) == (0.25, 4)

@@ -80,10 +80,17 @@ def sides_of(clauses: Sequence[int], found: Sequence[Word], named: Sequence[Ment
 
 
 def is_omitted(found: Sequence[Word], at: int, clauses: Sequence[int]) -> bool:
-    """Whether word `at` stands close behind a word such as omits in the same clause."""
-    known = vocabulary().lists["omissions"]
-    before = range(max(0, at - _REACH), at)
-    return any(found[place].lower in known and clauses[place] == clauses[at] for place in before)
+    """Whether word `at` stands close behind a word such as omits in the same clause, as what is not mentioned.
+
+    A word that is there shows "omits prices" to be false, and not "fails to give prices", nor "does not use" them.
+    """
+    lists = vocabulary().lists
+    for place in range(at - 1, max(-1, at - 1 - _REACH), -1):
+        if clauses[place] != clauses[at] or found[place].lower in lists["deeds"]:
+            return False
+        if found[place].lower in lists["omissions"]:
+            return True
+    return False
 
 
 def denied_words(clauses: Sequence[int], found: Sequence[Word]) -> list[bool]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from rationale_rm.analysis.taxonomy.reading import Quotation, Reading
 from rationale_rm.analysis.taxonomy.sources import CONTEXT, Sources
+from rationale_rm.analysis.taxonomy.vocabulary import vocabulary
 
 RESPONSES: Final = frozenset({1, 2})
 
@@ -31,7 +32,7 @@ class Evidence:
     in_responses: int
     """Of these, those that a response holds."""
     in_one: int
-    """Those that just one response holds."""
+    """Those that just one response holds; a table or a list that it speaks of is no place in it."""
     in_context: int
     """Those that only the conversation holds."""
     nowhere: int
@@ -67,7 +68,7 @@ def evidence(reading: Reading, sources: Sources) -> Evidence:
                 continue
             seen.add(key)
             counts["in_responses"] += bool(responses)
-            counts["in_one"] += len(responses) == 1
+            counts["in_one"] += len(responses) == 1 and token.lower not in vocabulary().lists["layout"]
             if not token.is_owned:
                 counts["own"] += 1
                 counts["in_context"] += places == {CONTEXT}

@@ -50,7 +50,9 @@ class Token(NamedTuple):
     denied: bool
     """Whether its clause says before it that something is not there, or not so."""
     omitted: bool
-    """Whether it is close behind a word such as omits, lacks, no."""
+    """Whether it is close behind a word such as omits or lacks, as what is not mentioned."""
+    clause: int
+    """The number of its clause."""
 
 
 class Quotation(NamedTuple):
@@ -126,6 +128,7 @@ def read(reason: str, *, swapped: bool) -> Reading:
             inside[at],
             denied[at],
             is_omitted(found, at, clauses),
+            clauses[at],
         )
         for at, word in enumerate(found)
     )

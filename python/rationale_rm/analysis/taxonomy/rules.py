@@ -7,21 +7,23 @@ of words (``vocabulary.json``) tell what points to nothing. Every rule below is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, Final
 
 from rationale_rm.analysis.taxonomy.claims import contradicts, falsely_faulted
 from rationale_rm.analysis.taxonomy.evidence import Evidence, evidence
 from rationale_rm.analysis.taxonomy.labels import Labels
 from rationale_rm.analysis.taxonomy.reading import Reading, read
+from rationale_rm.analysis.taxonomy.senses import asked_for, settled
 from rationale_rm.analysis.taxonomy.sources import Sources, sources
 from rationale_rm.analysis.taxonomy.vocabulary import vocabulary
 
 NAME = "rules"
-VERSION = 1
+VERSION = 2
 """Of rules and vocabulary: other numbers may give other labels."""
 NOTE: Final = (
-    "Labels by rules: on reasons that the rules had not seen, Cohen's kappa was .86 for EG and F4, .82 for F2, .55 to "
-    ".70 for CG, GS, F1, F3 and F5, and .24 and .07 for F6 and F7, which are not to be relied on (docs/taxonomy.md)."
+    "Labels by rules: on held-out reasons Cohen's kappa was .86 for EG and F4, .82 for F2, .56 to "
+    ".71 for CG, GS, F1, F3 and F5, and .24 and .07 for F6 and F7, which are not to be relied on (docs/taxonomy.md)."
 )
 """What to say wherever these labels are counted."""
 _GENERIC: Final = ("style", "correct", "relevant", "praise")
@@ -42,11 +44,14 @@ def label(
     *,
     swapped: bool = False,
 ) -> list[Labels]:
-    """Labels each of the reasons that were given for `verdict` (`Verdict`, about response 1 and 2; None: unknown).
+    """Labels each of the reasons that were given for `verdict`: an int as in `Verdict`, above 0 for response 1, below 0
+    for response 2, 0 for a tie; None where it is not known. TypeError for anything else, such as "A>B".
 
     `swapped` says that the model saw response 2 as A. Labels depend on the reason alone and the texts, not on the other
     reasons. Linear in all texts.
     """
+    if verdict is not None and not isinstance(verdict, Integral):
+        raise TypeError(f"verdict must be None or an int, such as Verdict.A_BETTER (1, for A>B), and not {verdict!r}")
     texts = sources(context, response1, response2)
     preferred = 0 if not verdict else 1 if verdict > 0 else 2
     return [label_one(read(reason, swapped=swapped), texts, preferred) for reason in reasons]
@@ -54,11 +59,13 @@ def label(
 
 def label_one(reading: Reading, texts: Sources, preferred: int) -> Labels:
     """Class and flaws of one reason; `preferred` is the response it is given for, 0 where that is not known."""
+    reading = settled(reading, texts)
     found = evidence(reading, texts)
     kinds = {kind: reading.kind(kind) for kind in _GENERIC}
     unsure = is_unfalsifiable(reading, found)
     false = contradicts(reading, found, texts)
-    group = "GS" if unsure else class_of(reading, found, kinds, false=false)
+    asked = found.surface_asked > 0 or asked_for(reading, texts)
+    group = "GS" if unsure else class_of(reading, found, kinds, asked=asked, false=false)
     flaws = set()
     if unsure:
         flaws.add("F5")
@@ -76,12 +83,16 @@ def label_one(reading: Reading, texts: Sources, preferred: int) -> Labels:
     return Labels(group, tuple(sorted(flaws)))
 
 
-def class_of(reading: Reading, found: Evidence, kinds: Mapping[str, int], *, false: bool) -> str:
-    """EG, CG or GS, of a reason that is not unfalsifiable; `false` if it says what the texts show to be false."""
+def class_of(reading: Reading, found: Evidence, kinds: Mapping[str, int], *, asked: bool, false: bool) -> str:
+    """EG, CG or GS, of a reason that is not unfalsifiable; `asked` if it speaks of style that the conversation asks
+    for, `false` if it says what the texts show to be false.
+    """
     if is_grounded(reading, found, kinds, false=false):
         return "EG"
-    if false or (kinds["style"] and (found.surface_asked or reading.words("required"))):
-        return "CG"  # a claim that can be checked, or style that was asked for
+    if false or (kinds["relevant"] and reading.numbers) or (kinds["style"] and (asked or reading.words("required"))):
+        return (
+            "CG"  # a claim that can be checked, a rule by its number (the 5-7-5 pattern), or style that was asked for
+        )
     # One word that no text holds may be the name of the whole answer (its code, its maths), or one more adjective.
     few = found.own == 0 or (
         not found.in_responses and found.own <= (3 if kinds["style"] else 1 if any(kinds.values()) else 0)
@@ -169,7 +180,7 @@ def equates(reading: Reading) -> bool:
 
 def speaks_against(reading: Reading, kinds: Mapping[str, int], preferred: int) -> bool:
     """Whether it faults the preferred response and not the other one, or praises the other one, alone or above it."""
-    praises = kinds["praise"] + kinds["correct"] + kinds["relevant"] > 0
+    praises = kinds["praise"] + kinds["correct"] + kinds["relevant"] > _wishes(reading)
     blames = _denies(reading) or reading.words("faults") or reading.words("worsens")
     if len(reading.sides) == 2:
         if reading.compared == {preferred} and (praises or kinds["style"]) and not blames:
@@ -178,6 +189,12 @@ def speaks_against(reading: Reading, kinds: Mapping[str, int], preferred: int) -
     if reading.sides == {preferred}:
         return _faulted(reading, preferred, denials=True) and not reading.has("compares")
     return reading.sides == {3 - preferred} and praises and not blames and not reading.words("restricts")
+
+
+def _wishes(reading: Reading) -> int:
+    """How many words of relevance say what the user wanted, in a clause of its own, and so nothing of a response."""
+    named = {token.clause for token in reading.tokens if token.is_name}
+    return sum("relevant" in token.kinds and token.clause not in named for token in reading.words("required"))
 
 
 def _faulted(reading: Reading, side: int, *, denials: bool) -> bool:

@@ -14,6 +14,15 @@ KINDS: Final = ("style", "correct", "relevant", "praise", "frame")
 """Kinds of words that point to nothing; what is of none of them is the reason's own content."""
 
 
+class Family(NamedTuple):
+    """Qualities of style that a request can be about."""
+
+    asks: frozenset[str]
+    """Stems of words that ask for them: translate."""
+    qualities: frozenset[str]
+    """The words of style for them: grammar, fluent."""
+
+
 class Vocabulary(NamedTuple):
     """``vocabulary.json``."""
 
@@ -23,6 +32,8 @@ class Vocabulary(NamedTuple):
     """Words of which the rules ask."""
     phrases: Mapping[str, tuple[str, ...]]
     """Phrases of which the rules ask, with a space on either side."""
+    asked: Mapping[str, Family]
+    """Qualities that are a criterion where the request asks for them."""
 
 
 @cache
@@ -32,7 +43,11 @@ def vocabulary() -> Vocabulary:
     kinds = {kind: frozenset(part for word in data[kind].split() for part in (word, stem(word))) for kind in KINDS}
     lists = {name: frozenset(text.split()) for name, text in data["lists"].items()}
     phrases = {name: tuple(f" {phrase} " for phrase in found) for name, found in data["phrases"].items()}
-    return Vocabulary(kinds, lists, phrases)
+    asked = {
+        name: Family(frozenset(stem(word) for word in family["asks"].split()), frozenset(family["qualities"].split()))
+        for name, family in data["asked"].items()
+    }
+    return Vocabulary(kinds, lists, phrases, asked)
 
 
 @lru_cache(maxsize=1 << 16)
