@@ -183,3 +183,18 @@ def test_a_model_without_labels_is_named(tmp_path):
     assert "only in the table: plain, evaluation" in figure.caption
     row = next(row for row in figure.table.rows if row[0].text == "plain, evaluation")
     assert [(cell.text, cell.flag) for cell in row[1:3]] == [("–", "no labels"), (".250", "n = 95 of 100")]
+
+
+def test_degeneration_is_told_run_by_run(tmp_path):
+    """From the command on training runs to the table: on the test pairs, where these were evaluated."""
+    folders = [
+        reports.write_training(tmp_path / name, rationale=rationale)
+        for name, rationale in (("up", 0.6), ("down", 0.05))
+    ]
+    path = tmp_path / "degeneration.json"
+    done = CliRunner().invoke(app, ["analyze", "degeneration", *map(str, folders), "--json", str(path), "-q"])
+    assert done.exit_code == 0, done.output
+    table = analyses.section(read([path]), Palette()).blocks[0]
+    assert [[row[0].text, row[1].text, row[2].text, row[-1].text] for row in table.rows] == [
+        ["up/test", ".100", ".400", "no"], ["down/test", ".100", "-.150", "yes"],
+    ]  # fmt: skip

@@ -10,6 +10,8 @@ from rationale_rm.report import charts, names
 from rationale_rm.report.blocks import Cell, Figure, Folded, Key, Panel, Section, Table, figure_cell, interval, words
 from rationale_rm.report.inputs import Inputs
 from rationale_rm.report.palette import Palette
+from rationale_rm.report.sections.degeneration import NAME as DEGENERATION
+from rationale_rm.report.sections.degeneration import degeneration
 from rationale_rm.report.text import number
 
 MOST_POINTS: Final = 2000
@@ -22,7 +24,7 @@ MOST_OPEN: Final = 12
 TITLES: Final = {
     "agreement": "Agreement of two evaluators",
     "rank_agreement": "Rank agreement of benchmarks",
-    "degeneration": "Degeneration over training",
+    DEGENERATION: "Degeneration over training",
     "lengths": "Length and number of reasons",
     "ranks": "What each rank contributes to RC",
     "templates": "Near-duplicate and template reasons",
@@ -40,7 +42,7 @@ def section(inputs: Inputs, palette: Palette) -> Section | None:
             continue
         notes += [f"{TITLES.get(analysis.analysis, analysis.analysis)}: {note}" for note in analysis.notes]
         title = TITLES.get(analysis.analysis, analysis.analysis)
-        figure = _figure(title, analysis, palette)
+        figure = degeneration(analysis) if analysis.analysis == DEGENERATION else _figure(title, analysis, palette)
         if figure is not None:
             blocks.append(figure)
         table = _estimates(title, analysis)

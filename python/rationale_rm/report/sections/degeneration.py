@@ -1,0 +1,38 @@
+"""Which runs lost reasons while their verdicts held: the paper's question of a training run (Fig. 3), as a table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rationale_rm.documents import Analysis, Estimate
+from rationale_rm.report.blocks import Cell, Table, figure_cell, words
+
+NAME: Final = "degeneration"
+_CHANGES: Final = (("oa_change", "OA"), ("rc_change", "RC"), ("ap_change", "AP"))
+_VERDICT: Final = "degenerated"
+
+
+def degeneration(analysis: Analysis) -> Table | None:
+    """Changes from the first to the last evaluation of each run, on the test pairs where there are some.
+
+    Slices are ``RUN/SPLIT``; those of training batches and of differences of runs have other metrics.
+    """
+    found: dict[str, dict[str, Estimate]] = {}
+    for one in analysis.estimates:
+        found.setdefault(one.slice, {})[one.metric] = one
+    changes = {name: figures for name, figures in found.items() if "rc_change" in figures and _VERDICT in figures}
+    tested = {name: figures for name, figures in changes.items() if name.endswith("/test")}
+    rows = [
+        [words(name), *(figure_cell(figures.get(metric)) for metric, _ in _CHANGES), _verdict(figures[_VERDICT])]
+        for name, figures in (tested or changes).items()
+    ]
+    if not rows:
+        return None
+    columns = ["Run", *(f"Change of {title}" for _, title in _CHANGES), "Degenerated"]
+    return Table("Did reasons decay while verdicts held? From the first to the last evaluation", columns, rows)
+
+
+def _verdict(one: Estimate) -> Cell:
+    if one.value is None:
+        return Cell("–", flag=one.unavailable or "no figure")
+    return Cell("yes" if one.value else "no", strong=bool(one.value))
