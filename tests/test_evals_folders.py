@@ -140,9 +140,9 @@ def test_a_run_is_bound_to_how_its_reasons_are_matched(tmp_path, env, option, va
 def test_a_run_is_bound_to_its_judge(tmp_path, env):
     recorded = write(tmp_path / "c.jsonl", critiqued(pair()))
     common = ["eval", "rationale", tmp_path / "a", "--recorded", recorded, "--n-resamples", "10"]
-    run(*common, env=env)
-    done = run(*common, "--judge", "lexical", code=2, env=env)
-    assert "(judges: none there, lexical" in done.stderr
+    run(*common, "--judge", "lexical", env=env)
+    done = run(*common, code=2, env=env)
+    assert "(judges: lexical there, none now)" in done.stderr
 
 
 def test_an_old_result_goes_before_what_it_is_not_of_is_written(tmp_path):

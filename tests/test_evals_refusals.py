@@ -32,20 +32,20 @@ def test_without_a_judge_there_is_no_rc(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "data", "words"),
+    ("benchmark", "data", "code", "words"),
     [
-        ("llmbar", ["--data", "nothere.json"], "nothere.json: no such file or folder. The data: "),
-        ("judgebench", ["--data", "nothere.jsonl"], "hub:ScalerLab/JudgeBench"),
-        ("rm_bench", ["--data", "nothere.json"], "hub:THU-KEG/RM-Bench"),
-        ("arena_hard", ["--data", "nothere.jsonl"], "hub:lmarena-ai/arena-hard-auto"),
-        ("rationale", ["--data", "nothere.jsonl"], "hub:Qwen/RationaleRM"),
-        ("rationale", ["--data", "world:test:3", "--judge", "nonsense"], "--judge"),
+        ("llmbar", ["--data", "nothere.json"], 1, "no such file or folder: nothere.json. The data: "),
+        ("judgebench", ["--data", "nothere.jsonl"], 1, "hub:ScalerLab/JudgeBench"),
+        ("rm_bench", ["--data", "nothere.json"], 1, "hub:THU-KEG/RM-Bench"),
+        ("arena_hard", ["--data", "nothere.jsonl"], 1, "hub:lmarena-ai/arena-hard-auto"),
+        ("rationale", ["--data", "nothere.jsonl"], 1, "hub:Qwen/RationaleRM"),
+        ("rationale", ["--data", "world:test:3", "--judge", "nonsense"], 2, "--judge"),
     ],
 )
-def test_refused_before_the_model_is_asked(tmp_path, env, benchmark, data, words):
+def test_refused_before_the_model_is_asked(tmp_path, env, benchmark, data, code, words):
     with ScriptedServer() as server:
         model = ["--model", f"openai:g@{server.url}"]
-        done = run("eval", benchmark, tmp_path / "run", *data, *model, code=2, env=env, cwd=tmp_path)
+        done = run("eval", benchmark, tmp_path / "run", *data, *model, code=code, env=env, cwd=tmp_path)
         assert words in done.stderr
         assert server.stats()["requests"] == 0
     assert not (tmp_path / "run").exists()
@@ -57,6 +57,17 @@ def test_the_oracle_judges_its_world_alone(tmp_path, env):
         options = ["--recorded", answers, *data, "--judge", "oracle"]
         done = run("eval", "rationale", tmp_path / "run", *options, code=2, env=env)
         assert "--judge oracle knows the synthetic world alone" in done.stderr
+
+
+def test_a_judge_may_be_added_where_there_was_none(tmp_path, env):
+    answers = write(tmp_path / "a.jsonl", *(critiqued(pair(id=f"p{i}"), "A>B") for i in range(3)))
+    options = ["--recorded", answers, "--n-resamples", "20"]
+    run("eval", "rationale", tmp_path / "run", *options, env=env)
+    assert "add --judge" in " ".join(result_of(tmp_path / "run")["notes"])
+    run("eval", "rationale", tmp_path / "run", *options, "--judge", "lexical", env=env)
+    assert result_of(tmp_path / "run")["manifest"]["judges"] == ["lexical"]
+    done = run("eval", "rationale", tmp_path / "run", *options, code=2, env=env)
+    assert "judges: lexical there, none now" in done.stderr
 
 
 @pytest.mark.parametrize("n", [19, 20])

@@ -112,3 +112,12 @@ def test_labels_of_no_sample_are_counted(tmp_path):
     with path.open("a") as stream:
         stream.write('{"id": "other", "model": "m", "classes": ["GS"]}\n')
     assert read([folder, path]).notes == [f"{path}: 1 labelled answers are of no sample here"]
+
+
+def test_of_two_labellers_the_last_counts(tmp_path):
+    views = [view for view in reports.samples("m", 20) if len(view.reasons) == 2]
+    folder = reports.write_eval(tmp_path / "run", "m", views)
+    one = labels_file(tmp_path / "one.jsonl", views)
+    two = labels_file(tmp_path / "two.jsonl", views, classes=["CG", "CG"])
+    assert {sample.classes for sample in read([folder, one, two]).samples[0].samples} == {("CG", "CG")}
+    assert {sample.classes for sample in read([folder, two, one]).samples[0].samples} == {("GS", "GS")}

@@ -198,3 +198,33 @@ def test_degeneration_is_told_run_by_run(tmp_path):
     assert [[row[0].text, row[1].text, row[2].text, row[-1].text] for row in table.rows] == [
         ["up/test", ".100", ".400", "no"], ["down/test", ".100", "-.150", "yes"],
     ]  # fmt: skip
+
+
+def test_degeneration_of_a_run_that_was_stopped(tmp_path):
+    """Its test pairs were evaluated before the first step alone."""
+    folder = reports.write_training(tmp_path / "down", rationale=0.05)
+    path = folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    more = [line | {"split": "validation"} for line in lines if line["phase"] == "evaluation"]
+    kept = [line for line in lines if line["phase"] == "grpo" or line["step"] == 0]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*kept, *more]))
+    out = tmp_path / "degeneration.json"
+    done = CliRunner().invoke(app, ["analyze", "degeneration", str(folder), "--json", str(out), "-q"])
+    assert done.exit_code == 0, done.output
+    table = analyses.section(read([out]), Palette()).blocks[0]
+    assert [[row[0].text, row[-1].text] for row in table.rows] == [["down/validation", "yes"]]
+
+
+def test_a_training_run_with_an_evaluation_inside_is_a_training_run(tmp_path):
+    folder = reports.write_training(tmp_path / "run-0", rationale=0.4)
+    reports.write_eval(folder / "evaluated", "m", reports.samples("m", 2))
+    inputs = read([folder])
+    assert (len(inputs.trainings), len(inputs.evals)) == (1, 0)
+
+
+def test_models_are_counted_as_models(tmp_path):
+    """N of their figures counts answers."""
+    points = [{"level": "model", "model": f"m{n}", "x": 0.1 * n, "y": 0.1 * n} for n in range(3)]
+    figures = [Estimate(metric="r2", value=0.9, n=600, n_total=600)]
+    path = reports.write_analysis(tmp_path / "a.json", "agreement", ("a", "b"), figures, points)
+    assert "Drawn are" not in analyses.section(read([path]), Palette()).blocks[0].caption

@@ -58,14 +58,19 @@ def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, tuple) and all(map(fits, value))
 
 
-def _is_entry(value: Any) -> bool:
+def _is_cell(value: Any) -> bool:
+    """A score of the judge; reason -1 is its S0, that no reason meets the reference."""
     return (
         isinstance(value, tuple)
         and len(value) == 3
         and _is_count(value[0])
-        and _is_count(value[1])
+        and (_is_count(value[1]) or value[1] == -1)
         and _is_share(value[2])
     )
+
+
+def _is_entry(value: Any) -> bool:
+    return _is_cell(value) and value[1] >= 0
 
 
 def _is_context(value: Any) -> bool:
@@ -112,7 +117,11 @@ SAMPLE: Final[Mapping[str, Check]] = {
     "sample": _COUNT,
     "authors": (lambda value: _each(_is_text)(value) and len(value) in (0, 2), "a list of two texts, or of none"),
     **dict.fromkeys(("references", "reasons"), _TEXTS),
-    **dict.fromkeys(("scores", "matches"), _ENTRIES),
+    "scores": (
+        _each(_is_cell),
+        "lists of a reference (from 0), a reason (from 0; -1 for none) and a score from 0 to 1",
+    ),
+    "matches": _ENTRIES,
     **dict.fromkeys(("rc", "ap"), _SHARE_OR_NONE),
     "classes": (_each(_or_none(_is_text)), "a list of texts or null"),
     "flaws": (_each(_or_none(_each(_is_text))), "a list of lists of texts, or null"),

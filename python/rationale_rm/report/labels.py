@@ -28,7 +28,7 @@ Labels = dict[tuple[str, str], Label]
 
 def add_labels(labels: Labels, path: Path, lines: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     """Adds the lines of a file; the last one of an answer counts."""
-    n_before = len(labels)
+    empty = True
     for number, record in lines:
         id, model = record.get("answer_id", record.get("id")), record.get("model")
         if not isinstance(id, str) or not isinstance(model, str) or not {"classes", "flaws"} & set(record):
@@ -36,10 +36,10 @@ def add_labels(labels: Labels, path: Path, lines: Iterable[tuple[int, Mapping[st
                 f"{path}, line {number}: labels of reasons need the texts `id` (or `answer_id`) and `model`, and lists "
                 "`classes`, `flaws`"
             )
-        labels.pop((model, id), None)
         labels[model, id] = Label(path, number, record)
-    if len(labels) == n_before:
-        raise ReportError(f"{path} holds no labels of reasons that an earlier file does not have")
+        empty = False
+    if empty:
+        raise ReportError(f"{path} holds no labels of reasons")
 
 
 def with_labels(sets: Sequence[SampleSet], labels: Labels) -> tuple[list[SampleSet], list[str]]:

@@ -65,10 +65,10 @@ def read(paths: Sequence[str | Path], progress: Callable[[str], None] = lambda _
             raise ReportError(f"{path} is neither a file nor a folder: {EXPECTED}")
         elif (path / RESULT_FILE).is_file():
             evals.append((path, _result(path)))
-        elif several := sorted(entry.parent for entry in path.glob(f"*/{RESULT_FILE}")):
-            evals += [(one, _result(one)) for one in several]  # Arena-Hard has a folder for each model in its own
         elif (path / METRICS_FILE).is_file():
             folders.append(path)
+        elif several := sorted(entry.parent for entry in path.glob(f"*/{RESULT_FILE}")):
+            evals += [(one, _result(one)) for one in several]  # Arena-Hard has a folder for each model in its own
         else:
             found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
             raise ReportError(f"{path} holds {found}, no {RESULT_FILE} and no {METRICS_FILE}: {EXPECTED}")

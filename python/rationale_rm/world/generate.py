@@ -17,6 +17,8 @@ from rationale_rm.world.responder import dressed, written
 from rationale_rm.world.settings import Split, WorldSettings, check_split
 from rationale_rm.world.vocabulary import Constraint
 
+ID: Final = "world-"
+"""How the ids of its pairs begin."""
 FEWEST_FLAWS: Final = 3
 MOST_FLAWS: Final = 7
 MOST_APART: Final = 3
@@ -52,7 +54,7 @@ def _draws(settings: WorldSettings, split: Split) -> Iterator[tuple[Pair, str]]:
         identity = hashlib.sha256("\n".join((request.text, *texts)).encode()).hexdigest()[:16]
         yield (
             Pair(
-                id=f"world-{split}-{identity}",
+                id=f"{ID}{split}-{identity}",
                 domain=request.domain,
                 context=({"role": "user", "content": request.text},),
                 response1=texts[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from rationale_rm.cli import options, output
 from rationale_rm.cli.eval import folder
@@ -28,11 +28,15 @@ def _folders(run: str, models: Iterable[str]) -> dict[str, str]:
     return {model: run if len(names) == 1 else os.path.join(run, name) for model, name in names.items()}
 
 
-def refuse_others(run: str, models: Iterable[str]) -> None:
+def refuse_others(run: str, models: Iterable[str], wanted: Mapping[str, Any]) -> None:
     """Leaves the program where the run's folder holds results that those of `models` would not replace: boards of
-    different models would stand side by side as one run.
+    different models would stand side by side as one run. And where it holds results of those models that are of
+    another run than the `wanted` one (`folder.refuse_another`).
     """
-    ours = {os.path.join(folder, RESULT_FILE) for folder in _folders(run, models).values()}
+    folders = _folders(run, models)
+    for one in folders.values():
+        folder.refuse_another(one, wanted)
+    ours = {os.path.join(one, RESULT_FILE) for one in folders.values()}
     inside = sorted(os.listdir(run)) if os.path.isdir(run) else []
     for file in (os.path.join(run, RESULT_FILE), *(os.path.join(run, name, RESULT_FILE) for name in inside)):
         if file not in ours and os.path.isfile(file):

@@ -136,8 +136,10 @@ def arena_hard(
             judge = running.called(spec, name)
             contest = contest.leaving_out(judge)
             asked = _asked(contest)
-            arena_folders.refuse_others(out, {pair.extra[asking.FIELD]["model"] for pair in asked})
-            if not running.ask(result.NAME, out, asked, [*questions, *texts], spec, judge, settings, how):
+            models = {pair.extra[asking.FIELD]["model"] for pair in asked}
+            arena_folders.refuse_others(out, models, _bound(contest, "live", judge, strong, style))
+            # bound to its questions: answers of one more model may come, and those to be asked about are known each
+            if not running.ask(result.NAME, out, asked, questions, spec, judge, settings, how):
                 return
             games = asking.games(read_ours([os.path.join(out, ANSWERS_FILE)], model=judge, pairs=asked))
         else:
@@ -150,27 +152,37 @@ def arena_hard(
         progress.done()
         running.refuse(error)
     progress.done()
+    bound = _bound(contest, "recorded" if spec is None else "live", judge, strong, style)
     about = {
         "data": [*questions, *texts],
         "recorded": None if spec is not None else judgments,
         "sampling": None if spec is None else settings.to_dict(),
         "n_resamples": n_resamples,
         "seed": settings.seed,
+        **{name: value for name, value in bound.items() if name not in ("eval", "answers")},
+    }
+    outcomes = {
+        one: _outcome(one, boards, contest, games, about)
+        for one in sorted({one for board in boards for one in board.battles.models})
+    }
+    arena_folders.refuse_others(out, outcomes, bound)
+    arena_folders.write(out, outcomes, how, live=spec is not None)
+    if not how.quiet and how.summary != "-":
+        results = {one: outcome.result for one, outcome in outcomes.items()}
+        output.emit(render.to_text(leaderboard.leaderboards(boards, results, judge)))
+
+
+def _bound(contest: Contest, answers: str, judge: str, strong: int, style: StyleControl) -> dict[str, Any]:
+    """What may not change in the run's folder, beside the data."""
+    return {
+        "eval": result.NAME,
+        "answers": answers,
         "judge": judge,
         "strong": strong,
         "style_control": style,
         "categories": [f"{one}={contest.baselines[one]}" for one in contest.categories],
         "left_out": list(contest.left_out),
     }
-    outcomes = {
-        one: _outcome(one, boards, contest, games, about)
-        for one in sorted({one for board in boards for one in board.battles.models})
-    }
-    arena_folders.refuse_others(out, outcomes)
-    arena_folders.write(out, outcomes, how, live=spec is not None)
-    if not how.quiet and how.summary != "-":
-        results = {one: outcome.result for one, outcome in outcomes.items()}
-        output.emit(render.to_text(leaderboard.leaderboards(boards, results, judge)))
 
 
 def _baselines(given: Sequence[str]) -> dict[str, str]:

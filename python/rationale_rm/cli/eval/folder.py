@@ -80,9 +80,16 @@ def refuse_another(run: str, wanted: Mapping[str, Any]) -> None:
     old = _old_result(run)
     if old is None:
         return
-    there = {"eval": old.eval, "model": old.model, **{name: old.manifest.get(name) for name in _BOUND}}
+    there = {
+        "eval": old.eval,
+        "model": old.model,
+        **{name: old.manifest[name] for name in _BOUND if name in old.manifest},
+    }
+    if not there.get("judges"):
+        there.pop("judges", None)  # a judge may be added where there was none
     named = {"eval": "eval", "model": "model", **_BOUND}
-    differing = [name for name in named if name in wanted and _content(there[name]) != _content(wanted[name])]
+    both = [name for name in named if name in there and name in wanted]
+    differing = [name for name in both if _content(there[name]) != _content(wanted[name])]
     if differing:
         listed = "; ".join(
             f"{named[name]}: {_said(there[name])} there, {_said(wanted[name])} now" for name in differing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rationale_rm.cli import asking, options, output
 from rationale_rm.cli.eval import folder, running
@@ -21,6 +21,11 @@ from rationale_rm.world import OracleJudge
 
 ORACLE: Final = "oracle"
 """The exact judge of the synthetic world."""
+
+
+def refuse_oracle() -> NoReturn:
+    """Leaves the program: elsewhere the exact judge would find nothing, and say so with certainty."""
+    output.fail("--judge oracle knows the synthetic world alone: --data world:SPLIT:N[:SEED]", output.USAGE)
 
 
 def read(files: Sequence[str], label_scale: LabelScale | None, *, whole: bool = False) -> Loaded:

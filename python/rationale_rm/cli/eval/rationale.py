@@ -23,6 +23,7 @@ from rationale_rm.metrics import Settings
 from rationale_rm.types import Pair
 from rationale_rm.world import SPLITS, WorldSettings
 from rationale_rm.world import pairs as world_pairs
+from rationale_rm.world.generate import ID as WORLD_ID
 
 EPILOG: Final = """\
 Examples:
@@ -90,8 +91,8 @@ def rationale_command(
         asking.read_spec(judge, judge=True)  # before the model is asked and paid for
     pairs, files = _data(data, label_scale, how.limit)
     worlds = [path for path in data or () if _WORLD.fullmatch(path)]
-    if judge == judging.ORACLE and (files or not worlds):
-        output.fail("--judge oracle knows the synthetic world alone: --data world:SPLIT:N[:SEED]", output.USAGE)
+    if judge == judging.ORACLE and data and (files or not worlds):
+        judging.refuse_oracle()
     theirs = None if spec is not None else running.local(recorded)
     scoring = Settings(top_k=top_k or None, threshold=threshold, seed=settings.seed, n_resamples=n_resamples)
     kept = {"world": worlds, "top_k": scoring.top_k, "threshold": threshold, "spurious_below": below}
@@ -105,6 +106,8 @@ def rationale_command(
             return
     sources = [os.path.join(out, ANSWERS_FILE)] if theirs is None else theirs
     loaded = judging.read(sources, label_scale)
+    if judge == judging.ORACLE and not all(pair.source_id.startswith(WORLD_ID) for pair in loaded.pairs):
+        judging.refuse_oracle()
     if judge is not None:
         loaded = judging.judged(
             loaded, pairs, called, judge, out, scoring.top_k, settings.seed, how, sources, label_scale

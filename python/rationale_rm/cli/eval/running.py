@@ -12,7 +12,7 @@ from rationale_rm.cli.critique import critique_questions, wanted_critiques
 from rationale_rm.cli.eval import folder
 from rationale_rm.critique import CritiqueSettings
 from rationale_rm.critique import critique as run_critique
-from rationale_rm.data import STDIN, hub
+from rationale_rm.data import hub
 from rationale_rm.data.write import critique_record
 from rationale_rm.evals import EvalRun, read_run
 from rationale_rm.evals.files import fingerprint
@@ -46,8 +46,8 @@ def look_at(
     if os.path.exists(run) and not os.path.isdir(run):
         output.fail(f"cannot write {run}: a run is a folder, and this is a file", output.USAGE)
     for path in data or ():
-        if not path.startswith((hub.PREFIX, "world:")) and path != STDIN and not os.path.exists(path):
-            output.fail(f"--data {path}: no such file or folder. The data: {where}", output.USAGE)
+        if not path.startswith((hub.PREFIX, "world:")) and not os.path.exists(path):
+            output.fail(f"no such file or folder: {path}. The data: {where}")
     if recorded and how.dry_run:
         output.fail("--dry-run plans what --model is to be asked; recorded outputs ask nothing", output.USAGE)
     if recorded and not data and how.limit is not None:

@@ -77,7 +77,7 @@ def _agreement(title: str, analysis: Analysis) -> Figure | None:
             continue
         estimates = [one for one in analysis.estimates if one.slice == of and one.value is not None]
         figures = {one.metric: one.value for one in estimates}
-        n = max([len(given), *(one.n for one in estimates)])
+        n = max([len(given), *(one.n for one in estimates if level == "item")])  # of models, n counts answers
         if len(points) < n:
             cut.append(f"{len(points):,} of {n:,} {name.lower() or 'points'}")
         slope, intercept = figures.get("slope"), figures.get("intercept")

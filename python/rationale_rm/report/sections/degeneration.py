@@ -13,23 +13,35 @@ _VERDICT: Final = "degenerated"
 
 
 def degeneration(analysis: Analysis) -> Table | None:
-    """Changes from the first to the last evaluation of each run, on the test pairs where there are some.
+    """Changes from the first to the last evaluation of each run, on the test pairs where they have such.
 
-    Slices are ``RUN/SPLIT``; those of training batches and of differences of runs have other metrics.
+    Slices are ``RUN/SPLIT``; those of training batches and of differences of runs have other metrics. A run that was
+    stopped has evaluations of another split alone.
     """
     found: dict[str, dict[str, Estimate]] = {}
     for one in analysis.estimates:
         found.setdefault(one.slice, {})[one.metric] = one
     changes = {name: figures for name, figures in found.items() if "rc_change" in figures and _VERDICT in figures}
-    tested = {name: figures for name, figures in changes.items() if name.endswith("/test")}
+    chosen: dict[str, str] = {}
+    for name, figures in changes.items():
+        run, _, split = name.rpartition("/")
+        known = figures[_VERDICT].value is not None
+        if run not in chosen or (known and (split == "test" or changes[chosen[run]][_VERDICT].value is None)):
+            chosen[run] = name
     rows = [
-        [words(name), *(figure_cell(figures.get(metric)) for metric, _ in _CHANGES), _verdict(figures[_VERDICT])]
-        for name, figures in (tested or changes).items()
+        [
+            words(name),
+            *(figure_cell(changes[name].get(metric)) for metric, _ in _CHANGES),
+            _verdict(changes[name][_VERDICT]),
+        ]
+        for name in chosen.values()
     ]
     if not rows:
         return None
     columns = ["Run", *(f"Change of {title}" for _, title in _CHANGES), "Degenerated"]
-    return Table("Did reasons decay while verdicts held? From the first to the last evaluation", columns, rows)
+    return Table(
+        "Did reasons decay while verdicts held? Runs with evaluations, from the first to the last", columns, rows
+    )
 
 
 def _verdict(one: Estimate) -> Cell:
