@@ -16,6 +16,14 @@ def data_folder():
     return DATA
 
 
+@pytest.fixture
+def env(tmp_path):
+    """The environment of a program that finds neither this user's home nor a cache, and no keys."""
+    from judging import environment
+
+    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """A skipped real-data test is a failure when the data is there: a gap must not hide in a skip."""

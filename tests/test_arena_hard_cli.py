@@ -5,7 +5,6 @@ import re
 
 import pytest
 from arena_files import judgment_line, write_benchmark
-from judging import environment
 from rationale_rm.cli.main import app
 from rationale_rm.documents import SampleView
 from rationale_rm.evals import read_run
@@ -20,11 +19,6 @@ FEW = ("--n-resamples", "50")
 @pytest.fixture
 def benchmark(tmp_path):
     return write_benchmark(tmp_path / "bench", STRENGTHS)
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def invoke(*arguments):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from arena_files import QUALITY, write_benchmark
-from judging import RecordingServer, completion, environment, run
+from judging import RecordingServer, completion, run
 from rationale_rm.documents import EvalResult
 from rationale_rm.evals import read_run
 from rationale_rm.evals.arena_hard import BASELINES
@@ -16,11 +16,6 @@ from test_arena_hard_cli import FEW, STRENGTHS, figures, given, invoke, recorded
 @pytest.fixture
 def benchmark(tmp_path):
     return write_benchmark(tmp_path / "bench", STRENGTHS)
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def upright(number, body):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from analysis_cases import figure
-from judging import COMMAND, RecordingServer, completion, environment, pairs_file, records_of
+from judging import COMMAND, RecordingServer, completion, pairs_file, records_of
 from servers import ScriptedServer
 from taxonomy_cases import HOSTILE, analysis, taxonomy
 
@@ -32,11 +32,6 @@ def plain(server):
 @pytest.fixture
 def pairs(tmp_path):
     return pairs_file(tmp_path / "pairs.jsonl", COUNT)
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def model(server, *more):

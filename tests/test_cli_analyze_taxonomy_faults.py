@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from judging import environment, pairs_file, records_of, run
+from judging import pairs_file, records_of, run
 from rationale_rm.documents import SampleView
 from records import pair, write
 from taxonomy_cases import HOSTILE, taxonomy
@@ -12,11 +12,6 @@ from taxonomy_cases import HOSTILE, taxonomy
 @pytest.fixture
 def pairs(tmp_path):
     return pairs_file(tmp_path / "pairs.jsonl", 40)
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 @pytest.mark.parametrize("labeller", ["rule", "openai:", "lexical", f"openai:{HOSTILE}@x"])

@@ -44,11 +44,6 @@ def pairs(tmp_path):
     return pairs_file(tmp_path / "pairs.jsonl", 12)
 
 
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
-
-
 def judge(server, model="m"):
     return ["--judge", f"openai:{model}@{server.url}"]
 

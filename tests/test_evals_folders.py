@@ -4,7 +4,7 @@ import json
 
 import pytest
 from evals_helpers import result_of
-from judging import RecordingServer, completion, environment, run
+from judging import RecordingServer, completion, run
 from rationale_rm.cli import options
 from rationale_rm.cli.eval import outcome as outcomes
 from rationale_rm.cli.eval.folder import Outcome
@@ -14,11 +14,6 @@ from records import critiqued, judge_text, matched, pair, transcript, write
 from test_evals_joined import bar_records
 from test_evals_rationale import FULL
 from test_evals_rules import judge_line
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def bar_file(folder, n=3):

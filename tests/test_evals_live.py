@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from evals_helpers import result_of
-from judging import COMMAND, KEY, RecordingServer, completion, environment, records_of, run
+from judging import COMMAND, KEY, RecordingServer, completion, records_of, run
 from rationale_rm.documents import EvalResult, SampleView
 from records import transcript
 from servers import ScriptedServer
@@ -33,11 +33,6 @@ def natural(tmp_path):
     ]
     path.write_text(json.dumps(records))
     return path
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def live(server, data, *more):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from evals_helpers import by_name, result_of
-from judging import COMMAND, environment, run
+from judging import COMMAND, run
 from rationale_rm import metrics, world
 from rationale_rm.data import read_pairs
 from rationale_rm.documents import OVERALL, SampleView
@@ -125,11 +125,6 @@ def test_without_labels_and_without_a_judge(tmp_path):
     notes = " ".join(rationale_samples.notes(judged))
     assert "no judge was asked" in notes
     assert "human label" in notes
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def demonstrated(path, careful, n=30):

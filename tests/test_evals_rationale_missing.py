@@ -1,8 +1,7 @@
 """What is missing of a rationale evaluation, and what must not be mixed into it."""
 
-import pytest
 from evals_helpers import result_of
-from judging import environment, run
+from judging import run
 from rationale_rm import metrics
 from rationale_rm.data import read_pairs
 from rationale_rm.documents import OVERALL
@@ -51,11 +50,6 @@ def test_an_order_of_which_every_call_failed_is_missing(tmp_path):
     known = read_pairs([str(write(tmp_path / "b.jsonl", lines[0]))]).pairs
     live = rationale.judged(known, None, metrics.Settings(), orders=(False, True))
     assert [swapped for _, swapped in live.missing()] == [True]
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def test_other_recorded_answers_are_not_pooled_with_the_judged_ones(tmp_path, env):

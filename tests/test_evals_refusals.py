@@ -2,18 +2,13 @@
 
 import pytest
 from evals_helpers import result_of
-from judging import environment, run
+from judging import run
 from rationale_rm.data import read_pairs
 from rationale_rm.documents import OVERALL
 from rationale_rm.evals import rationale_samples
 from records import critiqued, pair, write
 from servers import ScriptedServer
 from test_evals_rationale import table
-
-
-@pytest.fixture
-def env(tmp_path):
-    return environment(XDG_CACHE_HOME=str(tmp_path / "cache"), HOME=str(tmp_path))
 
 
 def test_without_a_judge_there_is_no_rc(tmp_path):
