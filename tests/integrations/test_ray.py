@@ -101,11 +101,14 @@ def said(stderr):
 
 
 def workers_of(process):
-    try:
-        found = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in found if WORKER in " ".join(child.cmdline())]
-    except psutil.NoSuchProcess:
-        return []
+    """The workers below a process; of others that end meanwhile nothing is asked."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if WORKER in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
 
 
 def finished(parts):
